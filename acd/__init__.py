@@ -1,0 +1,1 @@
+"""Who gets which call: agents' presence, queues, skills, routing, offers. Pure decisions."""

@@ -1,0 +1,1 @@
+"""Settings, Asterisk templates and database migrations."""

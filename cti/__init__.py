@@ -1,0 +1,1 @@
+"""The telephony room: AMI link, call model, dialplan hooks, journal, runtime, command line."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from typing import Literal, TextIO
 
 import msgspec
@@ -18,12 +17,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     :param cores: processors this process may run on.
     :param memory: bytes of main memory.
-    :param python: version of the interpreter.
     """
 
     cores: int
     memory: int
-    python: str
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +105,6 @@ def machine() -> Machine:
     return Machine(
         cores=len(os.sched_getaffinity(0)),
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        python=platform.python_version(),
     )
 
 
@@ -125,9 +121,7 @@ def to_json(report: Report) -> str:
 def write_table(report: Report, file: TextIO | None = None) -> None:
     """Print the report as a table (standard output when no file is given)."""
     size = f"{report.machine.cores} cores, {report.machine.memory / 2**30:.0f} GiB"
-    table = Table(
-        title=f"{report.name}: {report.seconds:.1f} s on {size}, Python {report.machine.python}"
-    )
+    table = Table(title=f"{report.name}: {report.seconds:.1f} s on {size}")
     table.add_column("figure")
     for column in ("value", "rival", "ratio", "goal"):
         table.add_column(column, justify="right")

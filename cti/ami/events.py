@@ -19,8 +19,8 @@ EpochSeconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 """Seconds since 1970 on the PBX's clock."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 
-_FREE: Final = "\n"
-"""Where `build` puts a UserEvent's headers: no header on the wire can have this name."""
+_FREE: Final = ": "
+"""Where `build` puts all headers of a UserEvent: no header on the wire can have this name."""
 
 _CHANNEL: Final = {
     "channel": "Channel",

@@ -27,7 +27,7 @@ class Frozen(BaseModel):
 
 
 class RelaxStep(Frozen):
-    """After so many seconds of waiting the required proficiency falls by `by`, or any member will do."""
+    """After so long a wait the required proficiency falls by `by`, or any member will do."""
 
     after_seconds: int = Field(ge=1)
     by: int = Field(default=1, ge=1, le=5)

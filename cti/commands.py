@@ -53,8 +53,8 @@ class Withdraw(Command, frozen=True, kw_only=True):
 class SendTo(Command, frozen=True, kw_only=True):
     """Redirect a waiting caller inside our dialplan: `<epoch>-<verb>[-<argument>...]`.
 
-    Verbs of `zuoxi-leave`: overflow-<queue>, number-<digits>, voicemail-<box>, callback, hangup-<why>
-    with why in closed, full, noagents, timeout. `zuoxi-wait`: back. `zuoxi-announce`:
+    Verbs of `zuoxi-leave`: overflow-<queue>, number-<digits>, voicemail-<box>, callback,
+    hangup-<why> with why in closed, full, noagents, timeout. `zuoxi-wait`: back. `zuoxi-announce`:
     position-<n>-<expected wait in s, or x>, welcome, hold (periodic message).
     """
 
@@ -104,6 +104,4 @@ class NativePause(Command, frozen=True, kw_only=True):
     paused: bool
 
 
-PbxCommand = (
-    Assign | Withdraw | SendTo | HangUp | SetMute | NativeJoin | NativeLeave | NativePause
-)
+PbxCommand = Assign | Withdraw | SendTo | HangUp | SetMute | NativeJoin | NativeLeave | NativePause

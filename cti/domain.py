@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 CallId = str
-"""Node name and uniqueid of the customer's first channel: the same id is found again after a crash."""
+"""Node and uniqueid of the customer's first channel: the same id is found after a crash."""
 LegId = str
 """Uniqueid of the leg's channel."""
 AgentId = str

@@ -114,7 +114,7 @@ class Fenced(Input, frozen=True, kw_only=True):
     newer_epoch: int
 
 
-# --- from people: each is answered by a Reply with the same request_id -----------------------------
+# --- from people: each is answered by a Reply with the same request_id ---
 
 
 class Request(Input, frozen=True, kw_only=True):
@@ -223,7 +223,7 @@ class PanelLost(Input, frozen=True, kw_only=True):
     agent_id: AgentId
 
 
-# --- from the dialplan's hooks ----------------------------------------------------------------------
+# --- from the dialplan's hooks ---
 
 
 class SurveyKey(Input, frozen=True, kw_only=True):
@@ -248,7 +248,7 @@ class ConsentAnswer(Input, frozen=True, kw_only=True):
     consent: bool
 
 
-# --- from the recordings ------------------------------------------------------------------------------
+# --- from the recordings ---
 
 
 class RecordingChecked(Input, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands with their options."""
     root = argparse.ArgumentParser(
         prog="./zuoxi",
-        description="zuoxi (坐席): agent server for Asterisk - queues, screen pop, recording, floor.",
+        description="zuoxi (坐席): agent server for Asterisk: queues, screen pop, recording.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

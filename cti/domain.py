@@ -118,7 +118,10 @@ class LegRenamed(CallEvent, frozen=True, kw_only=True, tag=True):
 
 
 class LegJoined(CallEvent, frozen=True, kw_only=True, tag=True):
-    """The leg entered a bridge; with a leg of the other side in it, talk time runs."""
+    """The leg entered a bridge, or moved on to another; talk time runs with the other side in it.
+
+    Bridges that Local channels tie together are one and have one `bridge_id`.
+    """
 
     leg_id: LegId
     bridge_id: str
@@ -144,12 +147,16 @@ class LegResumed(CallEvent, frozen=True, kw_only=True, tag=True):
 
 
 class LegEnded(CallEvent, frozen=True, kw_only=True, tag=True):
-    """The channel is gone. `cause`: Q.850 number. `exact` is false where a gap hid the moment."""
+    """The channel is gone. `cause`: Q.850 number. `exact` is false where a gap hid the moment.
+
+    :param hung_up: the leg's own party hung up, where Asterisk said so.
+    """
 
     leg_id: LegId
     cause: int
     cause_text: str = ""
     exact: bool = True
+    hung_up: bool = False
 
 
 class CallTransferred(CallEvent, frozen=True, kw_only=True, tag=True):

@@ -1,0 +1,1 @@
+"""The demo's and the tests' own PBX, database, callers and phones, set up without asking."""

@@ -1,0 +1,1 @@
+"""What tests share: parts of the sandbox, started for them and ended after them."""

@@ -1,0 +1,274 @@
+"""One way in: an endpoint names its method, path, input, output and right; `bind` serves it.
+
+Checked in this order, before the handler runs: origin (mutations), session, CSRF token (mutations),
+right, body or query. The same description gives the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import argon2
+import pydantic
+from aiohttp import web
+
+from cti.inputs import Request
+from web.metrics import Metrics
+from web.problems import Problem
+from web.rights import Right
+from web.services import Services
+from web.sessions import Session, Sessions, csrf_of
+from web.throttle import Throttle
+from web.users import Passwords
+
+COOKIE = "zuoxi_session"
+CSRF_HEADER = "X-Zuoxi-Csrf"
+BODY_LIMIT_BYTES = 64 * 1024
+BODY_SECONDS = 10.0
+ANSWER_SECONDS = 5.0
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_PATH_PART = re.compile(r"[\w.:@+-]{1,128}", re.ASCII)
+
+
+class Input(pydantic.BaseModel):
+    """Base of what clients send: unknown fields are refused."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Output(pydantic.BaseModel):
+    """Base of what is answered."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Parts:
+    """What the web room itself is made of, beside the ports; one per application."""
+
+    def __init__(self, services: Services, hasher: argon2.PasswordHasher | None = None) -> None:
+        self.services = services
+        self.sessions = Sessions(
+            services.pool,
+            services.clock,
+            idle_seconds=services.settings.session_idle_seconds,
+            limit_seconds=services.settings.session_limit_seconds,
+        )
+        self.passwords = Passwords(hasher)
+        self.throttle = Throttle()
+        self.metrics = Metrics(services)
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[T]):
+    """One request, checked.
+
+    :param input: the body of a mutation or the query of a GET; None where the endpoint takes none.
+    :param signed_in: the session; None at public endpoints only.
+    """
+
+    request: web.Request
+    parts: Parts
+    input: T
+    signed_in: Session | None
+
+    @property
+    def services(self) -> Services:
+        """The ports."""
+        return self.parts.services
+
+    @property
+    def session(self) -> Session:
+        """The session.
+
+        :raises Problem: signed_out.
+        """
+        if self.signed_in is None:
+            raise Problem("signed_out")
+        return self.signed_in
+
+    @property
+    def agent_id(self) -> str:
+        """The employee number of who asks.
+
+        :raises Problem: not_an_agent.
+        """
+        if self.session.user.agent_id is None:
+            raise Problem("not_an_agent")
+        return self.session.user.agent_id
+
+    def part(self, name: str, otherwise: str) -> str:
+        """A variable of the path; what cannot be an id is the problem `otherwise`."""
+        value = self.request.match_info[name]
+        if not _PATH_PART.fullmatch(value):
+            raise Problem(otherwise)
+        return value
+
+    async def put(self, request: Request) -> None:
+        """Put a request to the core.
+
+        :raises Problem: the core's code, or no_answer.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                reply = await self.services.ask(request)
+        except TimeoutError:
+            raise Problem("no_answer") from None
+        if reply.code:
+            raise Problem(reply.code, **reply.detail)
+
+
+Answer = Output | web.StreamResponse | None
+"""None is 204."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path.
+
+    :param right: the right that is needed beside being signed in.
+    :param public: nobody has to be signed in.
+    :param problems: the codes that this endpoint may answer beside those of every endpoint.
+    :param media: the answer's type where it is no JSON.
+    """
+
+    method: str
+    path: str
+    summary: str
+    handler: Callable[[Asked[Any]], Awaitable[Answer]]
+    input: type[Input] | None
+    output: type[Output] | None
+    right: Right | None
+    public: bool
+    problems: tuple[str, ...]
+    media: str | None
+
+    @property
+    def mutates(self) -> bool:
+        """Whether it changes something, so that it has to come from our own page."""
+        return self.method not in ("GET", "HEAD")
+
+
+def endpoint(
+    method: str,
+    path: str,
+    summary: str,
+    *,
+    input: type[Input] | None = None,  # noqa: A002 - the word that fits
+    output: type[Output] | None = None,
+    right: Right | None = None,
+    public: bool = False,
+    problems: tuple[str, ...] = (),
+    media: str | None = None,
+) -> Callable[[Callable[[Asked[Any]], Awaitable[Answer]]], Endpoint]:
+    """Describe the handler that follows; see Endpoint."""
+
+    def describe(handler: Callable[[Asked[Any]], Awaitable[Answer]]) -> Endpoint:
+        return Endpoint(
+            method, path, summary, handler, input, output, right, public, problems, media
+        )
+
+    return describe
+
+
+def bind(
+    described: Endpoint, parts: Parts
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The aiohttp handler of an endpoint."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if described.mutates:
+            check_origin(request, parts.services.settings.origins)
+        session = await session_of(request, parts, public=described.public)
+        if described.mutates and not described.public:
+            _check_csrf(request)
+        if described.right and session and described.right not in session.rights:
+            raise Problem("no_right", right=described.right)
+        given = await _input(request, described)
+        return _encode(await described.handler(Asked(request, parts, given, session)))
+
+    return handle
+
+
+async def session_of(request: web.Request, parts: Parts, *, public: bool = False) -> Session | None:
+    """The session of the request's cookie.
+
+    :raises Problem: signed_out, unless `public`.
+    """
+    token = request.cookies.get(COOKIE, "")
+    session = await parts.sessions.find(token) if _TOKEN.fullmatch(token) else None
+    if session is None and not public:
+        raise Problem("signed_out")
+    request["session"] = session
+    return session
+
+
+def check_origin(request: web.BaseRequest, allowed: list[str]) -> None:
+    """The browser's page has to be ours: one of `allowed`, else of the host that was asked.
+
+    :raises Problem: wrong_origin.
+    """
+    origin = request.headers.get("Origin", "")
+    if allowed:
+        fits = origin in allowed
+    else:
+        parts = urlsplit(origin)
+        fits = parts.scheme in ("http", "https") and parts.netloc == request.host
+    if not fits:
+        raise Problem("wrong_origin")
+
+
+def _check_csrf(request: web.Request) -> None:
+    given = request.headers.get(CSRF_HEADER, "")
+    wanted = csrf_of(request.cookies[COOKIE])
+    if not hmac.compare_digest(given.encode(), wanted.encode()):
+        raise Problem("csrf")
+
+
+async def _input(request: web.Request, described: Endpoint) -> Input | None:
+    if described.input is None:
+        return None
+    try:
+        if not described.mutates:
+            return described.input.model_validate_strings(dict(request.query))
+        if request.content_type != "application/json":
+            raise Problem("unsupported_media")
+        return described.input.model_validate_json(await _body(request))
+    except pydantic.ValidationError as error:
+        raise _invalid(error) from None
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise Problem("too_slow") from None
+
+
+def _invalid(error: pydantic.ValidationError) -> Problem:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if any(item["type"] == "json_invalid" for item in found):
+        return Problem("malformed")
+    fields = [
+        {"field": ".".join(map(str, item["loc"])), "code": item["type"], "message": item["msg"]}
+        for item in found[:20]
+    ]
+    return Problem("invalid", errors=fields)
+
+
+def _encode(answer: Answer) -> web.StreamResponse:
+    if answer is None:
+        return web.Response(status=204)
+    if isinstance(answer, Output):
+        return web.Response(text=answer.model_dump_json(), content_type="application/json")
+    return answer

@@ -1,0 +1,338 @@
+"""The live hub: publishes the live view's changes to every connected browser.
+
+Floor rows are coalesced to ten messages a second and encoded once for all who may see the same;
+an agent's own rows go out at once; the pulse of the queues on the desks twice a second. Each client
+has a bounded queue and one writer: a browser that does not keep up loses its queue and gets a fresh
+snapshot when it reads again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from cti.domain import AgentId, QueueName, Recorded
+from cti.inputs import Input, PanelAlive
+from web.live import Changes, DatabaseState, Key, LiveView, PbxState, Rows, Topic
+from web.panels import Panels
+
+FLOOR_SECONDS = 0.1
+PULSE_SECONDS = 0.5
+SWEEP_SECONDS = 1.0
+QUEUE_LIMIT = 64
+"""Messages a client may lag behind before its queue is dropped for a snapshot."""
+SEND_SECONDS = 30.0
+"""A browser that takes nothing for so long is gone."""
+
+
+class Client:
+    """One browser: what it watches, a bounded queue and one writer.
+
+    :param send: writes one text message; may block while the browser does not read.
+    :param session: the key of the session that the connection is bound to.
+    :param clear: numbers in full.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Awaitable[None]],
+        *,
+        session: bytes,
+        agent_id: AgentId | None,
+        clear: bool,
+    ) -> None:
+        self.session = session
+        self.agent_id = agent_id
+        self.clear = clear
+        self.topic: Topic | None = None
+        self.dropped = 0
+        self._send = send
+        self._queue: deque[bytes] = deque()
+        self._stale = False
+        self._closing = False
+        self._wake = asyncio.Event()
+
+    def refresh(self) -> None:
+        """Forget what was queued: the next thing this client gets is a snapshot."""
+        self._queue.clear()
+        self._stale = True
+        self._wake.set()
+
+    def put(self, message: bytes) -> None:
+        """Queue a message, or drop the queue for a snapshot when it is full."""
+        if self._stale:
+            return
+        if len(self._queue) >= QUEUE_LIMIT:
+            self.dropped += 1
+            self.refresh()
+            return
+        self._queue.append(message)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Ask the writer to end."""
+        self._closing = True
+        self._wake.set()
+
+    async def write(self, snapshot: Callable[[Client], bytes]) -> None:
+        """The one writer: runs until `close`.
+
+        :param snapshot: renders a fresh snapshot for this client.
+        :raises TimeoutError: the browser took nothing for SEND_SECONDS.
+        """
+        while not self._closing:
+            if self._stale:
+                self._stale = False
+                await self._deliver(snapshot(self))
+            elif self._queue:
+                await self._deliver(self._queue.popleft())
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _deliver(self, message: bytes) -> None:
+        async with asyncio.timeout(SEND_SECONDS):
+            await self._send(message)
+
+
+class Hub:
+    """Publish and subscribe. Everything runs on the event loop that the consumer runs on.
+
+    :param tell: takes PanelAlive and PanelLost to the core.
+    :param clock: epoch seconds.
+    """
+
+    def __init__(
+        self, view: LiveView, tell: Callable[[Input], None], clock: Callable[[], float]
+    ) -> None:
+        self.view = view
+        self.panels = Panels()
+        self._tell = tell
+        self._clock = clock
+        self._clients: set[Client] = set()
+        self._floor: set[Key] = set()
+        self._desk: dict[AgentId, set[Key]] = {}
+        self._pulse: set[QueueName] = set()
+        self._scheduled: set[str] = set()
+        self._encode = msgspec.json.Encoder().encode
+        self._snapshots: dict[bool, tuple[int, bytes]] = {}
+        self._dropped = 0
+
+    # --- what comes from the consumer
+
+    def publish(self, records: Sequence[Recorded]) -> None:
+        """Fold a batch of events and let those who watch know. Cheap; never blocks."""
+        for record in records:
+            self._spread(self.view.evolve(record))
+
+    def set_link(
+        self,
+        *,
+        pbx: PbxState,
+        since: float,
+        lag_seconds: float | None,
+        database: DatabaseState,
+        journal_behind: int,
+    ) -> None:
+        """Show how the link and the database are (see LiveView.set_link)."""
+        self._spread(
+            self.view.set_link(
+                pbx=pbx,
+                since=since,
+                lag_seconds=lag_seconds,
+                database=database,
+                journal_behind=journal_behind,
+            )
+        )
+
+    def raise_alarm(
+        self,
+        key: str,
+        *,
+        level: Literal["warning", "error"],
+        code: str,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
+        """Show an alarm on the wallboards until it is cleared."""
+        self._spread(
+            self.view.raise_alarm(key, level=level, code=code, at=self._clock(), params=params)
+        )
+
+    def clear_alarm(self, key: str) -> bool:
+        """Take an alarm off; False when there was none."""
+        known = self.view.has_alarm(key)
+        self._spread(self.view.clear_alarm(key))
+        return known
+
+    # --- clients
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    @property
+    def dropped(self) -> int:
+        """How often a client's queue was dropped for a snapshot."""
+        return self._dropped + sum(client.dropped for client in self._clients)
+
+    def connections(self, session: bytes) -> int:
+        """How many connections the session has."""
+        return sum(client.session == session for client in self._clients)
+
+    def sessions(self) -> set[bytes]:
+        """The sessions that have a connection."""
+        return {client.session for client in self._clients}
+
+    def join(self, client: Client) -> None:
+        """A browser connected; it gets nothing before it subscribes."""
+        self._clients.add(client)
+
+    def subscribe(self, client: Client, topic: Topic) -> None:
+        """Send a snapshot of `topic` and the changes after it, instead of what was watched."""
+        if client.topic == "desk" and topic != "desk":
+            self._panel_closed(client)
+        client.topic = topic
+        client.refresh()
+        self.alive(client)
+
+    def alive(self, client: Client) -> None:
+        """The panel's heartbeat; ignored from clients that watch no desk."""
+        if client.topic == "desk" and client.agent_id:
+            self._tell_all(self.panels.heard(client.agent_id, client, self._clock()))
+
+    def repeat_panel(self, agent_id: AgentId) -> None:
+        """Tell the core again that the agent's panel is alive: the agent has just taken a seat."""
+        if self.panels.alive(agent_id):
+            self._tell(PanelAlive(agent_id=agent_id))
+
+    def leave(self, client: Client) -> None:
+        """The connection is gone."""
+        self._clients.discard(client)
+        self._dropped += client.dropped
+        self._panel_closed(client)
+        client.close()
+
+    def close_session(self, session: bytes) -> None:
+        """End all connections of a session that was signed out, revoked or has expired."""
+        for client in [client for client in self._clients if client.session == session]:
+            client.close()
+
+    async def write(self, client: Client) -> None:
+        """The client's one writer; returns when the client is closed."""
+        await client.write(self._snapshot)
+
+    def _panel_closed(self, client: Client) -> None:
+        if client.agent_id:
+            self._tell_all(self.panels.closed(client.agent_id, client))
+
+    # --- the clockwork
+
+    async def run(self) -> None:
+        """Watch panels and the centre's midnight, for ever."""
+        self.panels.await_return(self.view.panels(), self._clock())
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = self._clock()
+            self._tell_all(self.panels.sweep(now))
+            self._spread(self.view.roll(now))
+
+    def _tell_all(self, items: list[Input]) -> None:
+        for item in items:
+            self._tell(item)
+
+    def _spread(self, changes: Changes) -> None:
+        if changes.floor:
+            self._floor |= changes.floor
+            self._schedule("floor", FLOOR_SECONDS, self._flush_floor)
+        if changes.pulse:
+            self._pulse |= changes.pulse
+            self._schedule("pulse", PULSE_SECONDS, self._flush_pulse)
+        if changes.desk:
+            for agent_id, keys in changes.desk.items():
+                self._desk.setdefault(agent_id, set()).update(keys)
+            self._schedule("desk", 0.0, self._flush_desk)
+
+    def _schedule(self, what: str, seconds: float, flush: Callable[[], None]) -> None:
+        if what not in self._scheduled:
+            self._scheduled.add(what)
+            asyncio.get_running_loop().call_later(seconds, flush)
+
+    def _watchers(self, topic: Topic) -> list[Client]:
+        return [client for client in self._clients if client.topic == topic]
+
+    def _flush_floor(self) -> None:
+        self._scheduled.discard("floor")
+        keys, self._floor = self._floor, set()
+        self._snapshots = {}
+        encoded: dict[bool, bytes] = {}
+        for client in self._watchers("floor"):
+            if client.clear not in encoded:
+                rows = self.view.rows("floor", None, keys, clear=client.clear)
+                encoded[client.clear] = self._changes_message(*rows)
+            client.put(encoded[client.clear])
+
+    def _flush_desk(self) -> None:
+        self._scheduled.discard("desk")
+        desks, self._desk = self._desk, {}
+        encoded: dict[tuple[AgentId, bool], bytes] = {}
+        for client in self._watchers("desk"):
+            keys = desks.get(client.agent_id or "")
+            if not keys or not client.agent_id:
+                continue
+            which = (client.agent_id, client.clear)
+            if which not in encoded:
+                rows = self.view.rows("desk", client.agent_id, keys, clear=client.clear)
+                encoded[which] = self._changes_message(*rows)
+            client.put(encoded[which])
+
+    def _flush_pulse(self) -> None:
+        """Agents of the same queues get the same bytes."""
+        self._scheduled.discard("pulse")
+        changed, self._pulse = self._pulse, set()
+        encoded: dict[tuple[QueueName, ...], bytes] = {}
+        for client in self._watchers("desk"):
+            agent_id = client.agent_id or ""
+            names = tuple(name for name in self.view.queues_of(agent_id) if name in changed)
+            if not names:
+                continue
+            if names not in encoded:
+                keys = [("queues", name) for name in names]
+                rows = self.view.rows("desk", agent_id, keys, clear=False)
+                encoded[names] = self._changes_message(*rows)
+            client.put(encoded[names])
+
+    # --- messages
+
+    def _changes_message(self, put: Rows, gone: dict[str, list[str]]) -> bytes:
+        return self._encode(
+            {
+                "type": "changes",
+                "seq": self.view.seq,
+                "now": self._clock(),
+                "put": put,
+                "del": gone,
+            }
+        )
+
+    def _snapshot(self, client: Client) -> bytes:
+        seq, rows = self._snapshot_rows(client)
+        envelope: dict[str, Any] = {
+            "type": "snapshot",
+            "seq": seq,
+            "now": self._clock(),
+            "rows": msgspec.Raw(rows),
+        }
+        return self._encode(envelope)
+
+    def _snapshot_rows(self, client: Client) -> tuple[int, bytes]:
+        """The floor's rows are shared until the next flush, which brings what changed since."""
+        if client.topic == "floor":
+            if client.clear not in self._snapshots:
+                rows = self.view.snapshot("floor", None, clear=client.clear)
+                self._snapshots[client.clear] = self.view.seq, self._encode(rows)
+            return self._snapshots[client.clear]
+        rows = self.view.snapshot("desk", client.agent_id, clear=client.clear)
+        return self.view.seq, self._encode(rows)

@@ -1,0 +1,160 @@
+"""The live connection: a WebSocket bound to the session and to our own pages.
+
+Client -> {"type": "subscribe", "topics": ["desk"]} or ["floor"], {"type": "alive"} every 2 s.
+What else a client sends, or more than it needs to, ends the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import msgspec
+import structlog
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from web.endpoint import Parts, check_origin, session_of
+from web.hub import Client
+from web.live import Topic
+from web.problems import Problem
+from web.rights import Right
+from web.sessions import Session
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_LIMIT_BYTES = 1024
+MESSAGES_PER_SECOND = 5.0
+MESSAGES_BURST = 20.0
+CONNECTIONS_PER_SESSION = 10
+WRITER_LIMIT_BYTES = 32 * 1024
+PING_SECONDS = 15.0
+CLOSE_SECONDS = 2.0
+SESSION_OVER = 4401
+RIGHTS: dict[Topic, Right] = {"desk": "desk.use", "floor": "floor.see"}
+
+
+class Subscribe(msgspec.Struct, tag="subscribe", frozen=True, forbid_unknown_fields=True):
+    """Watch one topic."""
+
+    topics: list[Literal["desk", "floor"]]
+
+
+class Alive(msgspec.Struct, tag="alive", frozen=True, forbid_unknown_fields=True):
+    """The panel's heartbeat."""
+
+
+_DECODE = msgspec.json.Decoder(Subscribe | Alive).decode
+
+
+class MisuseError(Exception):
+    """The client broke the rules; the message says which."""
+
+
+class Allowance:
+    """How many messages a client may still send: a bucket that refills."""
+
+    def __init__(self, now: float) -> None:
+        self._left = MESSAGES_BURST
+        self._at = now
+
+    def take(self, now: float) -> None:
+        """Count one message.
+
+        :raises MisuseError: too many.
+        """
+        self._left = min(MESSAGES_BURST, self._left + (now - self._at) * MESSAGES_PER_SECOND) - 1
+        self._at = now
+        if self._left < 0:
+            raise MisuseError("too many messages")
+
+
+class LiveSocket:
+    """GET /api/v1/live."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._hub = parts.services.hub
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one browser until it leaves or its session ends."""
+        check_origin(request, self._parts.services.settings.origins)
+        session = await session_of(request, self._parts)
+        assert session is not None
+        if self._hub.connections(session.key) >= CONNECTIONS_PER_SESSION:
+            raise Problem("too_many_connections")
+        socket = web.WebSocketResponse(
+            heartbeat=PING_SECONDS,
+            timeout=CLOSE_SECONDS,
+            compress=False,
+            max_msg_size=MESSAGE_LIMIT_BYTES,
+            writer_limit=WRITER_LIMIT_BYTES,
+        )
+        await socket.prepare(request)
+        await self._serve(socket, session)
+        return socket
+
+    async def _serve(self, socket: web.WebSocketResponse, session: Session) -> None:
+        async def send(message: bytes) -> None:
+            await socket.send_frame(message, WSMsgType.TEXT)
+
+        client = Client(
+            send,
+            session=session.key,
+            agent_id=session.user.agent_id,
+            clear=session.may("numbers.see"),
+        )
+        self._hub.join(client)
+        reader = asyncio.create_task(self._read(socket, client, session))
+        writer = asyncio.create_task(self._hub.write(client))
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._hub.leave(client)
+            reader.cancel()
+            writer.cancel()
+            ends = await asyncio.gather(reader, writer, return_exceptions=True)
+        await self._close(socket, session, ends[0], ends[1])
+
+    async def _close(
+        self,
+        socket: web.WebSocketResponse,
+        session: Session,
+        read: object,
+        wrote: object,
+    ) -> None:
+        code, words = WSCloseCode.GOING_AWAY.value, b""
+        if isinstance(read, MisuseError):
+            code, words = WSCloseCode.POLICY_VIOLATION.value, str(read).encode()
+            log.info("live_client_misbehaved", why=str(read), user=session.user.name)
+        elif self._parts.sessions.living(session.key) is None:
+            code, words = SESSION_OVER, b"the session is over"
+        for end in (read, wrote):
+            expected = (MisuseError, ConnectionError, TimeoutError, asyncio.CancelledError)
+            if isinstance(end, BaseException) and not isinstance(end, expected):
+                raise end
+        # A reader that takes nothing would hold up a polite close.
+        await socket.close(code=code, message=words, drain=not isinstance(wrote, TimeoutError))
+
+    async def _read(self, socket: web.WebSocketResponse, client: Client, session: Session) -> None:
+        allowance = Allowance(self._parts.services.clock())
+        async for message in socket:
+            allowance.take(self._parts.services.clock())
+            if message.type is not WSMsgType.TEXT:
+                raise MisuseError("not text")
+            self._obey(message.data, client, session)
+
+    def _obey(self, text: str, client: Client, session: Session) -> None:
+        try:
+            order = _DECODE(text)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            raise MisuseError("malformed message") from None
+        if isinstance(order, Alive):
+            self._hub.alive(client)
+            self._parts.sessions.touch(session)
+            return
+        if len(order.topics) != 1:
+            raise MisuseError("one topic per connection")
+        topic = order.topics[0]
+        if not session.may(RIGHTS[topic]):
+            raise MisuseError(f"no right {RIGHTS[topic]}")
+        self._hub.subscribe(client, topic)

@@ -1,0 +1,323 @@
+"""Problem details (RFC 9457) in zh-CN and English: what is wrong and what to do about it.
+
+`code` is stable and meant for programs; `title`, `detail` and `action` are for people. The core's
+reply codes are problems too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from aiohttp import web
+
+Language = Literal["zh-CN", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh-CN", "en")
+
+
+class Words(NamedTuple):
+    """A problem in one language; `{name}` is filled from the problem's members."""
+
+    title: str
+    detail: str
+    action: str
+
+
+class Kind(NamedTuple):
+    """A kind of problem: its HTTP status and its words."""
+
+    status: int
+    zh: Words
+    en: Words
+
+
+PROBLEMS: Mapping[str, Kind] = {
+    # --- the request itself
+    "malformed": Kind(
+        400,
+        Words("请求无法解析", "请求内容不是有效的 JSON。", "请刷新页面后重试。"),
+        Words("The request cannot be read", "Its body is not valid JSON.", "Reload the page."),
+    ),
+    "invalid": Kind(
+        422,
+        Words("填写有误", "有字段的内容不合要求。", "请更正标出的字段。"),
+        Words("Something is filled in wrongly", "A field is not acceptable.", "Correct it."),
+    ),
+    "too_large": Kind(
+        413,
+        Words("内容过大", "请求超出大小限制。", "请缩短内容后重试。"),
+        Words("Too much at once", "The request is over the size limit.", "Shorten it."),
+    ),
+    "too_slow": Kind(
+        408,
+        Words("请求超时", "请求内容没有按时到达。", "请检查网络后重试。"),
+        Words("The request took too long", "Its body did not arrive.", "Check the network."),
+    ),
+    "unsupported_media": Kind(
+        415,
+        Words("内容类型不支持", "请求必须是 application/json。", "请刷新页面后重试。"),
+        Words("Unsupported content", "The body must be application/json.", "Reload the page."),
+    ),
+    "unknown_address": Kind(
+        404,
+        Words("地址不存在", "没有这个地址。", "请检查地址。"),
+        Words("No such address", "Nothing is here.", "Check the address."),
+    ),
+    "wrong_method": Kind(
+        405,
+        Words("方法不允许", "该地址不支持此操作。", "请刷新页面后重试。"),
+        Words("Not done this way", "This address does not take that method.", "Reload the page."),
+    ),
+    "refused": Kind(
+        400,
+        Words("请求无法处理", "服务器拒绝了该请求。", "请刷新页面后重试。"),
+        Words("The request was refused", "The server cannot take it.", "Reload the page."),
+    ),
+    "broken": Kind(
+        500,
+        Words("服务器出错", "操作没有完成，错误已记录。", "请重试；若仍失败请联系管理员。"),
+        Words(
+            "The server failed",
+            "It was not done; the error is logged.",
+            "Try again, then ask your administrator.",
+        ),
+    ),
+    # --- who asks
+    "signed_out": Kind(
+        401,
+        Words("尚未登录", "登录已失效或尚未登录。", "请登录。"),
+        Words("Not signed in", "There is no valid session.", "Sign in."),
+    ),
+    "wrong_password": Kind(
+        401,
+        Words("登录失败", "用户名或密码不正确。", "请检查后重试。"),
+        Words("Sign-in failed", "User name or password is wrong.", "Check both and try again."),
+    ),
+    "throttled": Kind(
+        429,
+        Words("尝试过于频繁", "登录失败次数过多。", "请在 {retry_seconds} 秒后重试。"),
+        Words("Too many attempts", "Sign-in failed too often.", "Wait {retry_seconds} s."),
+    ),
+    "too_many_connections": Kind(
+        429,
+        Words("连接过多", "该登录打开的页面过多。", "请关闭不用的页面。"),
+        Words("Too many connections", "Too many pages are open.", "Close those not in use."),
+    ),
+    "csrf": Kind(
+        403,
+        Words("页面已过期", "安全校验没有通过。", "请刷新页面后重试。"),
+        Words("This page is out of date", "The security token does not fit.", "Reload the page."),
+    ),
+    "wrong_origin": Kind(
+        403,
+        Words(
+            "来源不被允许",
+            "请求来自别的网站。",
+            "请从坐席系统的地址打开；管理员可设置 web.origins。",
+        ),
+        Words(
+            "Wrong origin",
+            "The request comes from another site.",
+            "Open the application by its own address; an administrator can set web.origins.",
+        ),
+    ),
+    "no_right": Kind(
+        403,
+        Words("没有权限", "您的角色没有权限 {right}。", "如需使用请联系管理员。"),
+        Words(
+            "Not allowed", "Your roles do not give the right {right}.", "Ask your administrator."
+        ),
+    ),
+    "not_an_agent": Kind(
+        403,
+        Words("不是坐席", "该用户没有工号。", "请联系管理员绑定工号。"),
+        Words("Not an agent", "This user has no employee number.", "Ask your administrator."),
+    ),
+    # --- parts that are away
+    "database_away": Kind(
+        503,
+        Words("数据库暂不可用", "通话不受影响，但此数据现在读不到。", "请稍后重试。"),
+        Words(
+            "The database is away",
+            "Calls go on, but this cannot be read now.",
+            "Try again in a moment.",
+        ),
+    ),
+    "no_answer": Kind(
+        504,
+        Words("没有回应", "调度核心没有按时回应。", "请看当前状态后再试。"),
+        Words("No answer", "The core did not answer in time.", "Look at the state, then retry."),
+    ),
+    "pbx_down": Kind(
+        503,
+        Words("交换机未连接", "与 Asterisk 的连接中断。", "连接恢复后会自动继续。"),
+        Words(
+            "The PBX is not connected",
+            "The link to Asterisk is down.",
+            "It goes on by itself when the link is back.",
+        ),
+    ),
+    "fenced": Kind(
+        503,
+        Words("服务已被接管", "另一个服务进程已接管交换机。", "请刷新页面。"),
+        Words("Another server took over", "A newer process leads this PBX.", "Reload the page."),
+    ),
+    # --- agents and calls
+    "seat_taken": Kind(
+        409,
+        Words("分机已被占用", "坐席 {agent} 正在使用该分机，或您已在别处签入。", "确认后可接管。"),
+        Words(
+            "The seat is taken",
+            "Agent {agent} is signed in there, or you are elsewhere.",
+            "Confirm to take it over.",
+        ),
+    ),
+    "not_signed_in": Kind(
+        409,
+        Words("尚未签入", "坐席没有签入分机。", "请先签入。"),
+        Words("No seat taken", "The agent is not signed in at an extension.", "Take a seat first."),
+    ),
+    "unknown_agent": Kind(
+        404,
+        Words("没有该坐席", "没有这个工号。", "请检查工号。"),
+        Words("No such agent", "Nobody has this employee number.", "Check the number."),
+    ),
+    "unknown_extension": Kind(
+        404,
+        Words("没有该分机", "分机号不存在。", "请选择列表中的分机。"),
+        Words("No such extension", "There is no such extension.", "Choose one of the list."),
+    ),
+    "unknown_offer": Kind(
+        404,
+        Words("派线已结束", "该派线已不存在。", "无需操作。"),
+        Words("The offer is over", "There is no such offer any more.", "Nothing to do."),
+    ),
+    "unknown_call": Kind(
+        404,
+        Words("没有该通话", "通话不存在或已结束。", "请刷新列表。"),
+        Words("No such call", "It does not exist or is over.", "Refresh the list."),
+    ),
+    "unknown_recording": Kind(
+        404,
+        Words("没有该录音", "录音不存在或尚未入库。", "请稍后重试。"),
+        Words("No such recording", "It does not exist or is not stored yet.", "Try again later."),
+    ),
+    "unknown_alarm": Kind(
+        404,
+        Words("告警已解除", "该告警已不存在。", "无需操作。"),
+        Words("The alarm is gone", "There is no such alarm any more.", "Nothing to do."),
+    ),
+    "unknown_reason": Kind(
+        422,
+        Words("示忙原因无效", "没有这个示忙原因。", "请选择列表中的原因。"),
+        Words(
+            "No such reason",
+            "There is no such reason for being not ready.",
+            "Choose one of the list.",
+        ),
+    ),
+    "unknown_disposition": Kind(
+        422,
+        Words("小结代码无效", "该队列没有这个小结代码。", "请选择列表中的代码。"),
+        Words(
+            "No such disposition", "The queue has no such disposition.", "Choose one of the list."
+        ),
+    ),
+    "not_your_call": Kind(
+        403,
+        Words("不是您的通话", "该通话属于别的坐席。", "无需操作。"),
+        Words("Not your call", "The call belongs to another agent.", "Nothing to do."),
+    ),
+    "wrong_state": Kind(
+        409,
+        Words("当前状态不允许", "状态刚刚改变，该操作不再适用。", "请看当前状态后再试。"),
+        Words("Not in this state", "The state has just changed.", "Look at the state, then retry."),
+    ),
+    "limit_reached": Kind(
+        409,
+        Words("已达上限", "不能再延长。", "请完成小结。"),
+        Words("Limit reached", "It cannot be extended further.", "Finish the wrap-up."),
+    ),
+    "no_recording": Kind(
+        409,
+        Words("没有录音", "该通话没有在录音。", "无需操作。"),
+        Words("No recording", "This call is not being recorded.", "Nothing to do."),
+    ),
+}
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's word
+    """Raised by handlers; the problem middleware answers with it.
+
+    :param code: a key of PROBLEMS.
+    :param members: extension members of the answer, also filled into its words.
+    """
+
+    def __init__(self, code: str, /, **members: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.members = members
+        self.headers: dict[str, str] = {}
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return PROBLEMS[self.code].status
+
+    def body(self, language: Language) -> dict[str, object]:
+        """The problem document in `language`."""
+        kind = PROBLEMS[self.code]
+        words = kind.zh if language == "zh-CN" else kind.en
+        filled = _Blank(self.members)
+        return {
+            "type": f"urn:zuoxi:problem:{self.code}",
+            "title": words.title,
+            "status": kind.status,
+            "detail": words.detail.format_map(filled),
+            "code": self.code,
+            "action": words.action.format_map(filled),
+            **self.members,
+        }
+
+    def answer(self, language: Language) -> web.Response:
+        """The HTTP answer."""
+        return web.Response(
+            status=self.status,
+            text=json.dumps(self.body(language), ensure_ascii=False),
+            content_type="application/problem+json",
+            headers={**self.headers, "Content-Language": language},
+        )
+
+
+class _Blank(dict[str, object]):
+    """A member that the core did not name reads as a dash."""
+
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
+def language_of(accept_language: str) -> Language:
+    """The language to answer in, by the header's order of preference; zh-CN when in doubt.
+
+    :param accept_language: the header Accept-Language, hostile.
+    """
+    wishes: list[tuple[float, Language]] = []
+    for part in accept_language[:200].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        language = _spoken(tag)
+        if language:
+            wishes.append((_weight(weight), language))
+    return max(wishes, key=lambda wish: wish[0])[1] if wishes else "zh-CN"
+
+
+def _spoken(tag: str) -> Language | None:
+    primary = tag.lower().partition("-")[0]
+    return {"zh": LANGUAGES[0], "en": LANGUAGES[1]}.get(primary)
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text) if text else 1.0
+    except ValueError:
+        return 0.0

@@ -1,0 +1,178 @@
+"""The HTTP server: `create_app` joins endpoints, live connection, screens and safeguards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import argon2
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from cti.journal.database import AWAY
+from web import agent, floor, health, session
+from web.endpoint import BODY_LIMIT_BYTES, Endpoint, Parts, bind
+from web.live_socket import LiveSocket
+from web.problems import Language, Problem, language_of
+from web.services import LinkStatus, Services
+from web.static import APP, Screens
+
+__all__ = ["LinkStatus", "Services", "create_app"]
+
+log = structlog.get_logger(__name__)
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *session.ENDPOINTS,
+    *floor.ENDPOINTS,
+    *agent.ENDPOINTS,
+    *health.ENDPOINTS,
+)
+
+
+def create_app(
+    services: Services,
+    *,
+    screens: Path = APP,
+    hasher: argon2.PasswordHasher | None = None,
+) -> web.Application:
+    """The application; its background tasks start and end with it.
+
+    :param screens: folder of the built browser application.
+    :param hasher: cheaper password hashes for tests.
+    """
+    parts = Parts(services, hasher)
+    app = web.Application(
+        middlewares=[_measure(parts), _answer_problems()], client_max_size=BODY_LIMIT_BYTES
+    )
+    for each in ENDPOINTS:
+        app.router.add_route(each.method, each.path, bind(each, parts))
+    app.router.add_get("/api/v1/live", LiveSocket(parts).handle)
+    app.router.add_get("/{path:.*}", Screens(screens).handle)
+    app.on_response_prepare.append(_safeguards(services))
+    app.cleanup_ctx.append(_background(parts))
+    return app
+
+
+def _background(parts: Parts) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        hub = parts.services.hub
+        tasks = [
+            asyncio.create_task(hub.run()),
+            asyncio.create_task(parts.sessions.run(hub.close_session)),
+        ]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return run
+
+
+# --- middlewares ------------------------------------------------------------------------------
+
+
+def _measure(parts: Parts) -> Middleware:
+    @web.middleware
+    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        answer = await handler(request)
+        if not isinstance(answer, web.WebSocketResponse):
+            resource = request.match_info.route.resource
+            parts.metrics.requests.labels(
+                resource.canonical if resource else "none", request.method, str(answer.status)
+            ).observe(time.perf_counter() - started)
+        return answer
+
+    return measure
+
+
+def _answer_problems() -> Middleware:
+    @web.middleware
+    async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            with _as_problems(request):
+                return await handler(request)
+        except Problem as problem:
+            return problem.answer(_language(request))
+
+    return answer_problems
+
+
+@contextmanager
+def _as_problems(request: web.Request) -> Iterator[None]:
+    """Whatever goes wrong is a problem that says what to do."""
+    try:
+        yield
+    except Problem:
+        raise
+    except web.HTTPException as error:
+        raise Problem(_BY_STATUS.get(error.status, "refused")) from error
+    except AWAY as error:
+        log.info("database_away", path=request.path, error=str(error))
+        raise Problem("database_away") from error
+    except Exception as error:
+        log.exception("request_failed", path=request.path)
+        raise Problem("broken") from error
+
+
+_BY_STATUS = {404: "unknown_address", 405: "wrong_method", 413: "too_large"}
+
+
+def _language(request: web.Request) -> Language:
+    signed_in = request.get("session")
+    if signed_in:
+        chosen: Language = signed_in.user.language
+        return chosen
+    return language_of(request.headers.get("Accept-Language", ""))
+
+
+# --- safeguards -------------------------------------------------------------------------------
+
+
+def _safeguards(
+    services: Services,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    fixed = {
+        "Content-Security-Policy": _content_policy(services.sip_ws_url),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=()",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+
+    async def safeguard(request: web.Request, answer: web.StreamResponse) -> None:
+        answer.headers.update(fixed)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        if request.secure:
+            answer.headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    return safeguard
+
+
+def _content_policy(sip_ws_url: str) -> str:
+    """Scripts from us alone; the SIP WebSocket is the one other address that may be reached.
+
+    Styles may be inline: the widgets compute theirs at run time.
+    """
+    sip = urlsplit(sip_ws_url)
+    return "; ".join(
+        (
+            "default-src 'self'",
+            "script-src 'self'",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data:",
+            "media-src 'self' blob:",
+            f"connect-src 'self' {sip.scheme}://{sip.netloc}",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )

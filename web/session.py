@@ -1,0 +1,166 @@
+"""Signing in and out, and who is signed in."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import Field
+
+from web import users
+from web.address import client_address
+from web.endpoint import COOKIE, Asked, Endpoint, Input, Output, endpoint
+from web.problems import Language, Problem
+from web.rights import Right, Role
+from web.sessions import Session, csrf_of
+from web.users import User
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*$")]
+Password = Annotated[str, Field(min_length=1, max_length=users.PASSWORD_LONGEST)]
+
+
+class Credentials(Input):
+    """A user name and its password."""
+
+    user: Name
+    password: Password
+
+
+class Me(Output):
+    """Who is signed in. `csrf` goes into the header X-Zuoxi-Csrf of every mutation."""
+
+    user: str
+    name: str
+    roles: list[Role]
+    rights: list[Right]
+    agent_id: str | None
+    language: Language
+    csrf: str
+
+
+class LanguageChoice(Input):
+    """A language of the screens."""
+
+    language: Language
+
+
+@endpoint(
+    "POST",
+    "/api/v1/session",
+    "Sign in; sets the session's cookie",
+    input=Credentials,
+    output=Me,
+    public=True,
+    problems=("wrong_password", "throttled", "database_away"),
+)
+async def sign_in(asked: Asked[Credentials]) -> web.Response:
+    """Check the password, at a pace that makes guessing hopeless."""
+    user = await _checked(asked)
+    token = await asked.parts.sessions.start(user, client_address(asked.request))
+    if asked.signed_in:  # another browser tab's session is replaced, not left behind
+        await _end(asked, asked.signed_in)
+    session = await asked.parts.sessions.find(token)
+    assert session is not None
+    answer = web.Response(
+        text=_me(session, token).model_dump_json(), content_type="application/json"
+    )
+    answer.set_cookie(
+        COOKIE,
+        token,
+        httponly=True,
+        samesite="Strict",
+        secure=asked.request.secure or _behind_tls(asked),
+        path="/",
+    )
+    return answer
+
+
+@endpoint("GET", "/api/v1/session", "Who is signed in", output=Me)
+async def who(asked: Asked[None]) -> Me:
+    """The session's user, rights and CSRF token."""
+    return _me(asked.session, asked.request.cookies[COOKIE])
+
+
+@endpoint("DELETE", "/api/v1/session", "Sign out")
+async def sign_out(asked: Asked[None]) -> web.Response:
+    """End the session and its live connections. The agent's seat is left by the panel's loss."""
+    await _end(asked, asked.session)
+    answer = web.Response(status=204)
+    answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+    return answer
+
+
+@endpoint(
+    "PUT",
+    "/api/v1/session/language",
+    "Choose the language",
+    input=LanguageChoice,
+    output=Me,
+    problems=("database_away",),
+)
+async def choose_language(asked: Asked[LanguageChoice]) -> Me:
+    """Kept with the user."""
+    session = asked.session
+    pool = await asked.services.pool()
+    async with pool.acquire() as connection:
+        await users.set_language(connection, session.user.user_id, asked.input.language)
+    session.user = dataclasses.replace(session.user, language=asked.input.language)
+    return _me(session, asked.request.cookies[COOKIE])
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (sign_in, who, sign_out, choose_language)
+
+
+async def _checked(asked: Asked[Credentials]) -> User:
+    """The user whose password was given.
+
+    :raises Problem: throttled, wrong_password.
+    """
+    parts, given = asked.parts, asked.input
+    name, address = users.normal_name(given.user), client_address(asked.request)
+    wait = parts.throttle.begin(name, address, parts.services.clock())
+    if wait:
+        seconds = math.ceil(wait)
+        problem = Problem("throttled", retry_seconds=seconds)
+        problem.headers["Retry-After"] = str(seconds)
+        raise problem
+    try:
+        pool = await parts.services.pool()
+        async with pool.acquire() as connection:
+            user, stored = await users.find(connection, name)
+    except Exception:
+        parts.throttle.cancel(name, address)
+        raise
+    if not await parts.passwords.check(stored, given.password) or not user or not stored:
+        raise Problem("wrong_password")
+    parts.throttle.succeed(name, address)
+    if parts.passwords.outdated(stored):
+        hashed = await parts.passwords.hash(given.password)
+        async with pool.acquire() as connection:
+            await users.set_hash(connection, user.user_id, hashed)
+    return user
+
+
+async def _end(asked: Asked[Any], session: Session) -> None:
+    await asked.parts.sessions.end(session)
+    asked.services.hub.close_session(session.key)
+
+
+def _behind_tls(asked: Asked[Any]) -> bool:
+    """Whether browsers reach us only over TLS that a proxy ends."""
+    origins = asked.services.settings.origins
+    return bool(origins) and all(origin.startswith("https://") for origin in origins)
+
+
+def _me(session: Session, token: str) -> Me:
+    return Me(
+        user=session.user.name,
+        name=session.user.full_name,
+        roles=list(session.user.roles),
+        rights=sorted(session.rights),
+        agent_id=session.user.agent_id,
+        language=session.user.language,
+        csrf=csrf_of(token),
+    )

@@ -1,0 +1,229 @@
+"""Server-side sessions: rows in PostgreSQL, and in memory so that signed-in people go on working
+while the database is away.
+
+The cookie holds a random token, the table its SHA-256. What changes while the database is away
+(last seen, sign-outs) is written when it is back. Revocations in the table take effect within
+REFRESH_SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import asyncpg
+import structlog
+
+from cti.journal.database import AWAY
+from web import users
+from web.rights import Right, rights_of
+from web.users import User
+
+log = structlog.get_logger(__name__)
+
+REFRESH_SECONDS = 5.0
+PoolSource = Callable[[], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+"""Gives the pool; raises one of AWAY while the database is away."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """A signed-in browser. Times are epoch seconds.
+
+    :param key: SHA-256 of the cookie's token.
+    """
+
+    key: bytes
+    user: User
+    created_at: float
+    expires_at: float
+    last_seen_at: float
+    rights: frozenset[Right] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rights = rights_of(self.user.roles)
+
+    def may(self, right: Right) -> bool:
+        """Whether the user's roles give `right`."""
+        return right in self.rights
+
+
+def key_of(token: str) -> bytes:
+    """What the table knows of a cookie."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def csrf_of(token: str) -> str:
+    """The token that mutations have to carry: known to who holds the cookie, not from the table."""
+    digest = hmac.digest(token.encode("utf-8", "surrogatepass"), b"zuoxi csrf", "sha256")
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class Sessions:
+    """All sessions of this process.
+
+    :param idle_seconds: unused for so long, a session ends.
+    :param limit_seconds: and in any case after so long.
+    """
+
+    def __init__(
+        self,
+        pool: PoolSource,
+        clock: Callable[[], float],
+        *,
+        idle_seconds: float,
+        limit_seconds: float,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._idle_seconds = idle_seconds
+        self._limit_seconds = limit_seconds
+        self._known: dict[bytes, Session] = {}
+        self._seen: set[bytes] = set()
+        self._revoked: set[bytes] = set()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    async def start(self, user: User, address: str) -> str:
+        """Sign the user in; returns the new cookie's token.
+
+        :raises: one of AWAY.
+        """
+        now = self._clock()
+        token = secrets.token_urlsafe(32)
+        session = Session(key_of(token), user, now, now + self._limit_seconds, now)
+        pool = await self._pool()
+        await pool.execute(
+            _INSERT, session.key, user.user_id, address, _utc(now), _utc(session.expires_at)
+        )
+        self._known[session.key] = session
+        return token
+
+    async def find(self, token: str) -> Session | None:
+        """The living session of a cookie; counts as use.
+
+        :raises: one of AWAY, when the session is not in memory and the database is away.
+        """
+        key = key_of(token)
+        session = self._known.get(key) or await self._load(key)
+        if session is None or not self._alive(session):
+            return None
+        self.touch(session)
+        return session
+
+    def touch(self, session: Session) -> None:
+        """The session is in use."""
+        session.last_seen_at = self._clock()
+        self._seen.add(session.key)
+
+    def living(self, key: bytes) -> Session | None:
+        """The session in memory, None when it ended."""
+        session = self._known.get(key)
+        return session if session and self._alive(session) else None
+
+    async def end(self, session: Session) -> None:
+        """Sign out; where the database is away the table learns it later."""
+        self._known.pop(session.key, None)
+        self._revoked.add(session.key)
+        try:
+            await self._store()
+        except AWAY as error:
+            log.info("sign_out_stored_later", error=str(error))
+
+    async def run(self, ended: Callable[[bytes], None]) -> None:
+        """Write what changed, find what was revoked or expired elsewhere; for ever.
+
+        :param ended: told the key of each session that is over.
+        """
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh()
+            except AWAY as error:
+                log.debug("sessions_not_refreshed", error=str(error))
+            for session in [each for each in self._known.values() if not self._alive(each)]:
+                del self._known[session.key]
+                ended(session.key)
+
+    async def refresh(self) -> None:
+        """One round of `run`: afterwards what the table revoked is dead in memory.
+
+        :raises: one of AWAY.
+        """
+        await self._store()
+        asked = list(self._known)
+        pool = await self._pool()
+        rows = await pool.fetch(f"{_SELECT} WHERE token_sha256 = ANY ($1) AND {_LIVING}", asked)
+        found = {row["token_sha256"]: users.user_of(row) for row in rows}
+        for key in asked:
+            session = self._known.get(key)
+            if session is None:
+                continue
+            if key not in found:
+                session.expires_at = 0.0
+            elif found[key] != session.user:
+                session.user = found[key]
+                session.rights = rights_of(session.user.roles)
+
+    async def _store(self) -> None:
+        seen = [self._known[key] for key in self._seen if key in self._known]
+        revoked = list(self._revoked)
+        if not seen and not revoked:
+            return
+        pool = await self._pool()
+        moments = [_utc(session.last_seen_at) for session in seen]
+        await pool.execute(_SEEN, [session.key for session in seen], moments)
+        await pool.execute(_REVOKE, revoked, _utc(self._clock()))
+        self._seen.difference_update(session.key for session in seen)
+        self._revoked.difference_update(revoked)
+
+    async def _load(self, key: bytes) -> Session | None:
+        if key in self._revoked:
+            return None
+        pool = await self._pool()
+        row = await pool.fetchrow(f"{_SELECT} WHERE token_sha256 = $1 AND {_LIVING}", key)
+        return self._known.setdefault(key, _session_of(row)) if row else None
+
+    def _alive(self, session: Session) -> bool:
+        now = self._clock()
+        return now < session.expires_at and now - session.last_seen_at < self._idle_seconds
+
+
+def _session_of(row: asyncpg.Record) -> Session:
+    return Session(
+        key=row["token_sha256"],
+        user=users.user_of(row),
+        created_at=row["session_created_at"].timestamp(),
+        expires_at=row["expires_at"].timestamp(),
+        last_seen_at=row["last_seen_at"].timestamp(),
+    )
+
+
+def _utc(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+_SELECT = """
+SELECT users.*, token_sha256, sessions.created_at AS session_created_at, expires_at, last_seen_at
+FROM sessions JOIN users USING (user_id)
+"""
+_LIVING = "revoked_at IS NULL AND disabled_at IS NULL"
+_INSERT = """
+INSERT INTO sessions (token_sha256, user_id, address, created_at, last_seen_at, expires_at)
+VALUES ($1, $2, $3, $4, $4, $5)
+"""
+_SEEN = """
+UPDATE sessions SET last_seen_at = seen.at
+FROM unnest($1::bytea[], $2::timestamptz[]) AS seen (key, at)
+WHERE token_sha256 = seen.key
+"""
+_REVOKE = """
+UPDATE sessions SET revoked_at = $2 WHERE token_sha256 = ANY ($1) AND revoked_at IS NULL
+"""

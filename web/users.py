@@ -1,0 +1,237 @@
+"""Users: who may sign in, with argon2id hashes in PostgreSQL. `./zuoxi user add` ends here."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import argon2
+import asyncpg
+
+from cti.domain import AgentId
+from web.problems import LANGUAGES, Language
+from web.rights import ROLES, Role
+
+PASSWORD_SHORTEST = 10
+PASSWORD_LONGEST = 256
+HASHES_AT_ONCE = 2
+"""Each hash takes 64 MiB: a flood of sign-ins must not take more than so many."""
+
+_NAME = re.compile(r"[\w.@-]{1,64}")
+_COMMON = (
+    "password",
+    "passw0rd",
+    "qwerty",
+    "asdfgh",
+    "1q2w3e",
+    "letmein",
+    "welcome",
+    "admin",
+    "zuoxi",
+    "woaini",
+    "5201314",
+    "iloveyou",
+    "0123456789",
+    "9876543210",
+    "abcdefghij",
+)
+
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
+
+
+class UserError(Exception):
+    """The user cannot be added or changed; the message says why, for the person at the shell."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who may sign in."""
+
+    user_id: int
+    name: str
+    full_name: str
+    roles: tuple[Role, ...]
+    agent_id: AgentId | None
+    language: Language
+
+
+class Passwords:
+    """Hashes and checks passwords in threads, a few at once."""
+
+    def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
+        self._hasher = hasher or argon2.PasswordHasher()
+        self._slots = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._decoy: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """The argon2id hash of `password`."""
+        async with self._slots:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def check(self, stored: str | None, password: str) -> bool:
+        """Whether `password` fits; takes as long when there is no hash (unknown user)."""
+        if self._decoy is None:
+            self._decoy = await self.hash("nobody has this password")
+        async with self._slots:
+            return await asyncio.to_thread(self._fits, stored, password)
+
+    def outdated(self, stored: str) -> bool:
+        """Whether the hash was made with weaker parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _fits(self, stored: str | None, password: str) -> bool:
+        try:
+            fits = self._hasher.verify(stored or cast("str", self._decoy), password)
+        except argon2.exceptions.VerificationError:
+            return False
+        return fits and stored is not None
+
+
+def normal_name(name: str) -> str:
+    """The user name as it is stored: composed, trimmed, lower case."""
+    return unicodedata.normalize("NFKC", name).strip().lower()
+
+
+def weakness(password: str, *about: str) -> str | None:
+    """Why the password is refused, None when it is good enough.
+
+    :param about: words that it must not contain: user name, employee number, full name.
+    """
+    folded = password.casefold()
+    if len(password) < PASSWORD_SHORTEST:
+        return f"the password needs at least {PASSWORD_SHORTEST} characters"
+    if len(password) > PASSWORD_LONGEST:
+        return f"the password may have at most {PASSWORD_LONGEST} characters"
+    if len(set(folded)) < 5:
+        return "the password repeats the same few characters"
+    if any(len(word) >= 3 and word.casefold() in folded for word in about):
+        return "the password contains the user's name or number"
+    if any(len(folded.replace(common, "")) < 5 for common in _COMMON):
+        return "the password is one of those that everybody tries first"
+    return None
+
+
+async def add_user(
+    connection: Connection,
+    passwords: Passwords,
+    *,
+    name: str,
+    password: str,
+    roles: Sequence[Role],
+    full_name: str = "",
+    agent_id: AgentId | None = None,
+    language: Language = "zh-CN",
+) -> User:
+    """Add a user.
+
+    :raises UserError: name, password, roles or employee number cannot be taken.
+    """
+    name = normal_name(name)
+    full_name = full_name.strip() or name
+    _check(name, roles, agent_id, language)
+    weak = weakness(password, name, full_name, agent_id or "")
+    if weak:
+        raise UserError(weak)
+    hashed = await passwords.hash(password)
+    try:
+        row = await connection.fetchrow(_ADD, name, full_name, hashed, roles, agent_id, language)
+    except asyncpg.UniqueViolationError as error:
+        taken = "employee number" if "agent_id" in (error.constraint_name or "") else "name"
+        raise UserError(f"a user with this {taken} exists already") from None
+    assert row is not None
+    return user_of(row)
+
+
+async def set_password(
+    connection: Connection, passwords: Passwords, *, name: str, password: str
+) -> None:
+    """Change a password and end all sessions of the user.
+
+    :raises UserError: there is no such user, or the password is weak.
+    """
+    name = normal_name(name)
+    row = await connection.fetchrow(f"{_SELECT} WHERE name = $1", name)
+    if row is None:
+        raise UserError(f"there is no user {name!r}")
+    weak = weakness(password, name, row["full_name"], row["agent_id"] or "")
+    if weak:
+        raise UserError(weak)
+    hashed = await passwords.hash(password)
+    await connection.execute(_NEW_HASH, row["user_id"], hashed)
+
+
+async def disable_user(connection: Connection, name: str) -> None:
+    """Close a user's account; signed-in browsers are out within seconds.
+
+    :raises UserError: there is no such user.
+    """
+    done = await connection.execute(
+        "UPDATE users SET disabled_at = now() WHERE name = $1", normal_name(name)
+    )
+    if done == "UPDATE 0":
+        raise UserError(f"there is no user {name!r}")
+
+
+async def find(connection: Connection, name: str) -> tuple[User, str] | tuple[None, None]:
+    """The user who may sign in under `name`, and the password's hash."""
+    row = await connection.fetchrow(
+        f"{_SELECT} WHERE name = $1 AND disabled_at IS NULL", normal_name(name)
+    )
+    return (user_of(row), row["password_hash"]) if row else (None, None)
+
+
+async def set_language(connection: Connection, user_id: int, language: Language) -> None:
+    """The language in which the user reads."""
+    await connection.execute("UPDATE users SET language = $2 WHERE user_id = $1", user_id, language)
+
+
+async def set_hash(connection: Connection, user_id: int, hashed: str) -> None:
+    """Keep the same password under stronger parameters."""
+    await connection.execute(
+        "UPDATE users SET password_hash = $2 WHERE user_id = $1", user_id, hashed
+    )
+
+
+def user_of(row: asyncpg.Record) -> User:
+    """The user of a row with the table's columns."""
+    return User(
+        user_id=row["user_id"],
+        name=row["name"],
+        full_name=row["full_name"],
+        roles=tuple(row["roles"]),
+        agent_id=row["agent_id"],
+        language=row["language"],
+    )
+
+
+def _check(name: str, roles: Sequence[Role], agent_id: AgentId | None, language: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UserError("a user name has 1 to 64 letters, digits, or . @ - _")
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        raise UserError(f"roles are one or more of {', '.join(ROLES)}")
+    if "agent" in roles and not agent_id:
+        raise UserError("an agent needs an employee number")
+    if language not in LANGUAGES:
+        raise UserError(f"languages are {', '.join(LANGUAGES)}")
+
+
+_SELECT = "SELECT * FROM users"
+_ADD = """
+INSERT INTO users (name, full_name, password_hash, roles, agent_id, language)
+VALUES ($1, $2, $3, $4, $5, $6) RETURNING *
+"""
+_NEW_HASH = """
+WITH changed AS (
+    UPDATE users SET password_hash = $2, password_changed_at = now() WHERE user_id = $1
+    RETURNING user_id
+)
+UPDATE sessions SET revoked_at = now() FROM changed
+WHERE sessions.user_id = changed.user_id AND revoked_at IS NULL
+"""

@@ -27,6 +27,7 @@ client_uri = sip:{extension}@{address}:{pbx}
 contact_user = {extension}
 outbound_auth = {extension}
 expiration = 60
+max_random_initial_delay = 0
 retry_interval = 1
 forbidden_retry_interval = 1
 max_retries = 100000
@@ -42,20 +43,20 @@ password = {password}
 class Caller:
     """One customer's call, seen from the customer."""
 
-    def __init__(self, far_end: "FarEnd", uniqueid: str, number: str) -> None:
+    def __init__(self, far_end: "FarEnd", uniqueid: str, caller_id: str) -> None:
         self.uniqueid = uniqueid
         """Of the customer's channel at the far end; the PBX gives its own leg another."""
-        self.number = number
-        """Dialled number."""
+        self.caller_id = caller_id
         self.answered = asyncio.Event()
         """The PBX answered, which a waiting queue does too."""
         self.connected = asyncio.Event()
-        """The PBX said to whom the caller is connected: a person has taken the call."""
+        """Somebody has taken the call: at the PBX, the caller's leg is in a bridge."""
         self.ended = asyncio.Event()
         self.cause = ""
         """Why the call ended (Q.850 number); empty before."""
         self._far_end = far_end
         self._hears = asyncio.Event()
+        self._exists = False
         self._patience: asyncio.Task[None] | None = None
 
     async def hang_up(self) -> None:
@@ -93,11 +94,15 @@ class Caller:
         match event["Event"]:
             case "Newstate" if event["ChannelStateDesc"] == "Up":
                 self.answered.set()
-            case "NewConnectedLine" if event.get("ConnectedLineNum", self.number) != self.number:
+            case "NewConnectedLine" if (
+                event.get("ConnectedLineNum", self.caller_id) != self.caller_id
+            ):
                 self.connected.set()
             case "ChannelTalkingStart":
                 self._hears.set()
-            case "OriginateResponse":  # it failed before there was a channel
+            case "Newchannel":
+                self._exists = True
+            case "OriginateResponse" if not self._exists:
                 self.ended.set()
             case "Hangup":
                 self.cause = event["Cause"]
@@ -233,14 +238,14 @@ class FarEnd:
         tree: Tree,
         place: Place,
         block: PortBlock,
-        pbx_sip: int,
+        pbx: Asterisk,
         sip: int,
         phones: Mapping[str, str],
         rtp: int = 200,
     ) -> None:
         """Prepare; `start` starts it.
 
-        :param pbx_sip: UDP port of the PBX on loopback
+        :param pbx: where the customers call and the phones register; it runs before `start`
         :param sip: UDP port of the carrier's side, by which the PBX knows the trunk
         :param phones: extension -> its password at the PBX, for each simulated agent
         :param rtp: how many RTP ports; each call takes two
@@ -248,7 +253,7 @@ class FarEnd:
         base = Ports.of(block, rtp=rtp)
         registrations = [
             _REGISTRATION.format(
-                extension=extension, password=password, address=LOOPBACK, pbx=pbx_sip
+                extension=extension, password=password, address=LOOPBACK, pbx=pbx.ports.sip
             )
             for extension, password in phones.items()
         ]
@@ -259,9 +264,11 @@ class FarEnd:
             ports=replace(base, sip=sip),
             role="far_end",
             extra={"pjsip.conf": "".join(registrations)},
-            values={"phones": str(base.sip), "pbx": str(pbx_sip)},
+            values={"phones": str(base.sip), "pbx": str(pbx.ports.sip)},
         )
         self.remote = Remote(self._take)
+        self._pbx = pbx
+        self._pbx_remote = Remote(self._watch)
         self._agents = {extension: Agent(self, extension) for extension in phones}
         self._parties: dict[str, Caller | Agent] = {}
         self._numbers = count(1)
@@ -269,10 +276,8 @@ class FarEnd:
     async def start(self) -> None:
         """Start it and wait until all its phones are registered at the PBX."""
         await self.asterisk.start()
-        asterisk = self.asterisk
-        await self.remote.connect(
-            LOOPBACK, asterisk.ports.ami, asterisk.ami_user, asterisk.ami_secret
-        )
+        await _connect(self.remote, self.asterisk)
+        await _connect(self._pbx_remote, self._pbx)
         # Those that registered before we listened are told by this; the others by events.
         await self.remote.act("PJSIPShowRegistrationsOutbound")
         for agent in self._agents.values():
@@ -305,7 +310,7 @@ class FarEnd:
         With a patience, the customer hangs up unless somebody took the call by then.
         """
         uniqueid = f"{self.asterisk.name}-{next(self._numbers)}"
-        caller = Caller(self, uniqueid, number)
+        caller = Caller(self, uniqueid, caller_id)
         self._parties[uniqueid] = caller
         await self.remote.act(
             "Originate",
@@ -344,6 +349,17 @@ class FarEnd:
         for party in [*self._agents.values(), *self._parties.values()]:
             party.stop()
         await self.remote.close()
+        await self._pbx_remote.close()
+
+    def _watch(self, event: Headers) -> None:
+        """Learn from the PBX that somebody has taken a customer's call.
+
+        SIP tells a waiting customer nothing: the queue has answered long ago.
+        """
+        if event["Event"] == "BridgeEnter" and event["Channel"].startswith("PJSIP/trunk-"):
+            for party in self._parties.values():
+                if isinstance(party, Caller) and party.caller_id == event.get("CallerIDNum"):
+                    party.connected.set()
 
     def _take(self, event: Headers) -> None:
         match event["Event"]:
@@ -361,6 +377,12 @@ class FarEnd:
                 party.take(event)
                 if event["Event"] == "Hangup":
                     del self._parties[event["Uniqueid"]]
+
+
+async def _connect(remote: Remote, asterisk: Asterisk) -> None:
+    await remote.connect(
+        asterisk.address, asterisk.ports.ami, asterisk.ami_user, asterisk.ami_secret
+    )
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:

@@ -37,6 +37,9 @@ EMPTY_FILES = (
     *("pjproject.conf", "queuerules.conf", "udptl.conf", "websocket_client.conf"),
 )
 
+# Asterisk makes neither its folders nor those of its modules.
+FOLDERS = ("lib/sounds", "lib/keys", "spool/monitor", "log/cdr-csv", "log/cel-custom")
+
 
 class AsteriskError(SandboxError):
     """Asterisk did not start; the message holds the end of its log."""
@@ -282,7 +285,7 @@ class Asterisk:
             texts[name] = texts.get(name, "") + text
         for name, text in texts.items():
             self.place.write(self.etc / name, text)
-        self._link_data()
+        self._prepare_folders()
         if self._install is not None:
             self._install(self.etc)
 
@@ -301,10 +304,10 @@ class Asterisk:
             **self._values,
         }
 
-    def _link_data(self) -> None:
-        """Give the instance the tree's data in a folder where more sounds can be put."""
-        for folder in (("lib", "sounds"), ("lib", "keys"), ("spool", "monitor")):
-            self.place.folder("instances", self.name, *folder)
+    def _prepare_folders(self) -> None:
+        """Make the folders, the tree's data in one where more sounds can be put."""
+        for folder in FOLDERS:
+            self.place.folder("instances", self.name, *folder.split("/"))
         links = {
             "documentation": self.tree.data / "documentation",
             "moh": self.tree.data / "moh",

@@ -66,7 +66,7 @@ class TestSandbox:
             tree=self.tree,
             place=self.place,
             block=self.ports(400),
-            pbx_sip=pbx.ports.sip,
+            pbx=pbx,
             sip=pbx.carrier,
             phones=phones or {},
         )

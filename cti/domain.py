@@ -400,9 +400,13 @@ class AgentStateChanged(AgentEvent, frozen=True, kw_only=True, tag=True):
 
 
 class AgentNextStateSet(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """`not ready after this call`: None takes the wish back."""
+    """`not ready after this call`: None takes the wish back.
+
+    :param sign_out: the wish is to sign out after the call, for this reason of `AgentSignedOut`.
+    """
 
     reason: str | None
+    sign_out: str | None = None
 
 
 class AgentPhoneChanged(AgentEvent, frozen=True, kw_only=True, tag=True):
@@ -430,9 +434,13 @@ class ServerStarted(Event, frozen=True, kw_only=True, tag=True):
 
 
 class PbxConnected(Event, frozen=True, kw_only=True, tag=True):
-    """The AMI link is up and the state is read."""
+    """The AMI link is up and the state is read.
+
+    :param pbx_started_at: Asterisk's start; another one next time means that it restarted.
+    """
 
     epoch: int
+    pbx_started_at: float | None = None
 
 
 class PbxLost(Event, frozen=True, kw_only=True, tag=True):

@@ -161,7 +161,8 @@ class Postgres:
             "timezone": "UTC",
         }
         if not self._durable:
-            settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+            # synchronous_commit stays on: a commit must survive the server's death.
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
     async def _ready(self, process: Process) -> None:

@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,12 @@ SERVICE_USER = "zuoxi"
 LONGEST_SOCKET_FOLDER = 60
 
 Say = Callable[[str], None]
+
+
+def say_on_stderr(text: str) -> None:
+    """Tell the person at the terminal what is done and why, as the launcher does."""
+    sys.stderr.write(f"zuoxi: {text}\n")
+    sys.stderr.flush()
 
 
 class SandboxError(Exception):
@@ -137,13 +144,18 @@ def _ensure_service_user(say: Say) -> None:
         run(["useradd", *account, "--shell", "/usr/sbin/nologin", SERVICE_USER])
 
 
-def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:
+def run(
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    folder: Path = Path("/"),
+) -> str:
     """Run a set-up command and return what it printed; raise SandboxError if it failed."""
     words = [str(word) for word in command]
     done = subprocess.run(  # noqa: S603 (our own fixed commands)
         words,
         check=False,
-        cwd="/",
+        cwd=folder,
         env=None if env is None else {**os.environ, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

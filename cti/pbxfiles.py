@@ -51,7 +51,14 @@ IGNORED_EVENTS: Final = (
         "DeviceStateListComplete",
     ),
     *("LocalOptimizationBegin", "LocalOptimizationEnd", "ChallengeSent", "SuccessfulAuth"),
-    *("ContactStatus", "PeerStatus", "QueueCallerJoinPosition", "DTMFBegin", "DTMFEnd"),
+    *(
+        "TestEvent",
+        "ContactStatus",
+        "PeerStatus",
+        "QueueCallerJoinPosition",
+        "DTMFBegin",
+        "DTMFEnd",
+    ),
 )
 """Events that the account could read and that nobody reads."""
 
@@ -216,9 +223,9 @@ def _common_values(source: PbxFilesInput) -> dict[str, str]:
 _NAME_CHARACTERS: Final = r"0-9A-Za-z\x20.\x80-\xff"
 # Fact's variable, UserEvent's header, characters that it may have.
 _FACTS: Final = (
-    ("ZX_PRIO", "Priority", r"0-9\x2d"),
+    ("ZX_PRIO", "CallerPriority", r"0-9\x2d"),
     ("ZX_SKILLS", "Skills", "0-9a-z_:&"),
-    ("ZX_LANG", "Language", "A-Za-z_"),
+    ("ZX_LANG", "CallerLanguage", "A-Za-z_"),
     ("ZX_NAME", "CustomerName", _NAME_CHARACTERS),
     ("ZX_CUSTOMER", "CustomerId", r"0-9A-Za-z_.\x2d"),
     ("ZX_LEVEL", "Level", _NAME_CHARACTERS),

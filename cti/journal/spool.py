@@ -307,6 +307,8 @@ class Spool:
             self._disk_refused(error)
             return False
         self._sizes[live] = start + len(data)
+        if self.disk == "full":
+            self.disk, self.disk_reason = "ok", ""
         return True
 
     def _disk_refused(self, error: OSError) -> None:
@@ -336,10 +338,7 @@ class Spool:
             self._pending_bytes -= len(data)
             done += 1
         del self._pending[:done]
-        if self._pending:
-            return False
-        self.disk, self.disk_reason = "ok", ""
-        return True
+        return not self._pending
 
     def retry(self) -> None:
         """Try a disk that refused again, when its time has come."""
@@ -351,7 +350,8 @@ class Spool:
     def wants_checkpoint(self) -> bool:
         """The live segment is long enough, or lacks records that a full disk made us lose."""
         grown = self._sizes[self._segments[-1]] - self._checkpoint_bytes
-        return self.disk == "ok" and (grown > self._segment_bytes or self._lost_since_checkpoint)
+        wanted = grown > self._segment_bytes or self._lost_since_checkpoint
+        return wanted and not self._pending and time.monotonic() >= self._retry_at
 
     def checkpoint(self, blob: bytes) -> None:
         """Begin a new segment with the state after the last record.
@@ -404,6 +404,8 @@ class Spool:
                 if rotated:
                     self._sync_folder()
                 self._durable_checkpoint = newest.first_seq
+                if self.disk == "failing":
+                    self.disk, self.disk_reason = "ok", ""
             except OSError as error:
                 self._disk_refused(error)
             finally:

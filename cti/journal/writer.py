@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +18,11 @@ import msgspec
 
 from cti.journal.database import AWAY, CONNECT_SECONDS, Backoff
 from cti.journal.spool import RETRY_SECONDS, JournalError, Line, Reader, Spool
+from cti.journal.tables import Connection
 
 PoolSource = Callable[[], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
 """Gives the pool, or raises what `database.AWAY` names while there is none."""
 
-Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 DatabaseState = Literal["up", "away"]
 
 BATCH_RECORDS = 500
@@ -32,8 +31,6 @@ GATHER_SECONDS = 0.2
 IDLE_CHECK_SECONDS = 5.0
 STORE_SECONDS = 20.0
 """A batch that takes longer means a stalled database."""
-COLUMN_CHARACTERS = 200
-"""Indexed columns are cut here (the body is not): an index takes no longer keys."""
 
 TRY_AGAIN: tuple[type[Exception], ...] = (*AWAY, asyncpg.PostgresError, JournalError)
 
@@ -44,45 +41,12 @@ class MarkMovedError(JournalError):
     """Another process stored records of this spool: two copies of one folder are in use."""
 
 
-class _Columns(msgspec.Struct, tag_field=None):
-    type: str
-    at: float
-    call_id: str | None = None
-    agent_id: str | None = None
-    queue: str | None = None
-
-
-_columns = msgspec.json.Decoder(_Columns)
-
-Row = tuple[datetime, str, str | None, str | None, str | None, str]
-"""at, type, call_id, agent_id, queue, body"""
-
-
-def row(event: bytes) -> Row:
-    """The journal's columns of one event. What PostgreSQL cannot hold (NUL) is replaced."""
-    if b"\\u0000" in event:
-        event = msgspec.json.encode(_without_nul(msgspec.json.decode(event)))
-    columns = _columns.decode(event)
-    return (
-        moment(columns.at),
-        columns.type,
-        _cut(columns.call_id),
-        _cut(columns.agent_id),
-        _cut(columns.queue),
-        event.decode(),
-    )
-
-
-def moment(at: float) -> datetime:
-    """Aware UTC; a time outside the calendar becomes its nearest end."""
-    try:
-        return datetime.fromtimestamp(at, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.max.replace(tzinfo=UTC) if at > 0 else datetime.fromtimestamp(0, UTC)
-
-
-def _cut(text: str | None) -> str | None:
-    return text[:COLUMN_CHARACTERS] if text else text
+def batch(lines: list[Line]) -> str:
+    """The events as one JSON array. What PostgreSQL cannot hold (NUL) is replaced."""
+    array = b"[%b]" % b",".join([line.event for line in lines])
+    if b"\\u0000" in array:
+        array = msgspec.json.encode(_without_nul(msgspec.json.decode(array)))
+    return array.decode()
 
 
 def _without_nul(value: object) -> object:
@@ -125,7 +89,7 @@ class Writer:
 
     async def _flush_for_ever(self) -> None:
         while True:
-            await _wait(self.more, RETRY_SECONDS)
+            await wait(self.more, RETRY_SECONDS)
             await asyncio.sleep(self._gather_seconds)
             self.more.clear()
             self._spool.retry()
@@ -169,7 +133,7 @@ class Writer:
         self._flushed.clear()
         if self._spool.durable_seq > self.stored_seq:
             return
-        if not await _wait(self._flushed, IDLE_CHECK_SECONDS):
+        if not await wait(self._flushed, IDLE_CHECK_SECONDS):
             await connection.execute("SELECT 1", timeout=CONNECT_SECONDS)
 
     async def _claim(self, connection: Connection) -> None:
@@ -204,7 +168,6 @@ class Writer:
         return int(mark)
 
     async def _store(self, connection: Connection, lines: list[Line]) -> None:
-        columns = zip(*[row(line.event) for line in lines], strict=True)
         self._tried_seq = last = lines[-1].seq
         status = await connection.execute(
             STORE,
@@ -212,7 +175,7 @@ class Writer:
             self._spool.identity,
             self.stored_seq,
             last,
-            *columns,
+            batch(lines),
             timeout=STORE_SECONDS,
         )
         if status != f"INSERT 0 {len(lines)}":
@@ -230,7 +193,7 @@ class Writer:
         self.reason = reason
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
+async def wait(event: asyncio.Event, seconds: float) -> bool:
     """Whether the event was set in time."""
     try:
         async with asyncio.timeout(seconds):

@@ -65,6 +65,8 @@ class Parts:
         self.metrics = Metrics(services)
 
 
+SESSION = web.RequestKey("session", Session)
+"""Who asked, for the language of problems."""
 T = TypeVar("T")
 
 
@@ -206,9 +208,10 @@ async def session_of(request: web.Request, parts: Parts, *, public: bool = False
     """
     token = request.cookies.get(COOKIE, "")
     session = await parts.sessions.find(token) if _TOKEN.fullmatch(token) else None
-    if session is None and not public:
+    if session is not None:
+        request[SESSION] = session
+    elif not public:
         raise Problem("signed_out")
-    request["session"] = session
     return session
 
 

@@ -244,13 +244,7 @@ class LiveView:
 
     def load(self, dump: Mapping[str, Any]) -> None:
         """Replace the state by a dump, fitted to the floor as it is now."""
-        state = self._state = msgspec.convert(dump, State)
-        state.queues = {n: q for n, q in state.queues.items() if n in self._queue_settings}
-        state.agents = {
-            agent_id: agent
-            for agent_id, agent in state.agents.items()
-            if agent_id in self._agent_settings or agent.state != "signed_out"
-        }
+        self._state = msgspec.convert(dump, State)
         self._people_the_floor()
         self._waiting = {}
         for visit in self._state.visits.values():
@@ -397,7 +391,7 @@ class LiveView:
     def _floor_keys(self) -> list[Key]:
         return [
             *(("queues", name) for name in self._queue_settings),
-            *(("agents", agent_id) for agent_id in self._state.agents),
+            *(("agents", key) for key, agent in self._state.agents.items() if self._shown(agent)),
             *(("waiting", visit_id) for visit_id in self._state.visits),
             *(("alarms", key) for key in {**self._alarms, **self._state.recording_alarms}),
             ("link", "pbx"),
@@ -424,7 +418,7 @@ class LiveView:
             return self._queue_row(key) if key in self._queue_settings else None
         if table == "agents":
             agent = self._state.agents.get(key)
-            return self._agent_row(agent) if agent else None
+            return self._agent_row(agent) if agent and self._shown(agent) else None
         if table == "waiting":
             visit = self._state.visits.get(key)
             return self._waiting_row(visit, clear) if visit else None
@@ -444,6 +438,10 @@ class LiveView:
             call = self._state.calls.get(key)
             return self._call_row(agent_id, call, clear) if call else None
         return self._pulse_row(key) if key in self.queues_of(agent_id) else None
+
+    def _shown(self, agent: AgentNow) -> bool:
+        """Who was taken off the floor is shown until the seat is left."""
+        return agent.agent_id in self._agent_settings or agent.extension is not None
 
     def _pulse_row(self, name: QueueName) -> Row:
         waiting = self._waiting.get(name, ())

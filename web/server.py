@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti.journal.database import AWAY
 from web import agent, floor, health, session
-from web.endpoint import BODY_LIMIT_BYTES, Endpoint, Parts, bind
+from web.endpoint import BODY_LIMIT_BYTES, SESSION, Endpoint, Parts, bind
 from web.live_socket import LiveSocket
 from web.problems import Language, Problem, language_of
 from web.services import LinkStatus, Services
@@ -124,10 +124,8 @@ _BY_STATUS = {404: "unknown_address", 405: "wrong_method", 413: "too_large"}
 
 
 def _language(request: web.Request) -> Language:
-    signed_in = request.get("session")
-    if signed_in:
-        chosen: Language = signed_in.user.language
-        return chosen
+    if SESSION in request:
+        return request[SESSION].user.language
     return language_of(request.headers.get("Accept-Language", ""))
 
 

@@ -27,7 +27,7 @@ from web.users import User
 
 log = structlog.get_logger(__name__)
 
-REFRESH_SECONDS = 5.0
+REFRESH_SECONDS = 2.0
 PoolSource = Callable[[], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
 """Gives the pool; raises one of AWAY while the database is away."""
 

@@ -1,0 +1,206 @@
+"""AMI on the wire, without any input or output: bytes to whole frames, actions to bytes.
+
+A frame is a run of `Name: value` lines that ends with an empty line. Frames are found by bytes, so
+neither a chunk of TCP nor a character of UTF-8 can be cut. A frame stays bytes until somebody asks
+for its headers; most never are. Whatever cannot be read is counted and the last few are kept:
+what a caller writes into his name must not end the link.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from cti.ami.errors import AmiEncodeError
+
+GREETING: Final = b"Asterisk Call Manager/"
+EOL: Final = b"\r\n"
+END: Final = b"\r\n\r\n"
+
+MAX_FRAME_BYTES: Final = 262_144
+"""Longest frame that is read; a Status item with long variables stays far below."""
+MAX_LINE_BYTES: Final = 1_024
+"""Longest line that Asterisk reads, with its end (`inbuf` in main/manager.c)."""
+MAX_HEADERS: Final = 128
+"""Most headers that Asterisk reads of one action (AST_MAX_MANHEADERS)."""
+
+KEPT_MALFORMED: Final = 20
+KEPT_BYTES: Final = 500
+
+_EVENT: Final = b"Event: "
+_NO_VALUE: Final = frozenset(("", "<unknown>", "<null>"))
+_FORBIDDEN: Final = ("\r", "\n", "\0")
+
+
+class Malformed:
+    """How many frames or lines could not be read, and the last of them: (why, first bytes)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last: deque[tuple[str, bytes]] = deque(maxlen=KEPT_MALFORMED)
+
+    def add(self, why: str, raw: bytes) -> None:
+        """Count one and keep its beginning."""
+        self.count += 1
+        self.last.append((why, raw[:KEPT_BYTES]))
+
+
+class Frame:
+    """One whole frame as it came.
+
+    :param raw: its bytes without the empty line at its end.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    @property
+    def event(self) -> bytes:
+        """The event's name, b"" where the frame is not an event. Needs no parsing."""
+        raw = self.raw
+        if not raw.startswith(_EVENT):
+            return b""
+        end = raw.find(EOL)
+        return raw[7:end] if end >= 0 else raw[7:]
+
+    def headers(self, malformed: Malformed | None = None) -> dict[str, str | list[str]]:
+        """Parse the headers: name -> value, or the list of values where a header is repeated.
+
+        A header that is empty or holds Asterisk's `<unknown>` or `<null>` is left out: it has no
+        value. Bytes that are not UTF-8 become U+FFFD. Lines that are no header are skipped, and
+        counted in `malformed` where it is given.
+        """
+        found: dict[str, str | list[str]] = {}
+        for line in self.raw.decode(errors="replace").split("\r\n"):
+            name, separator, value = line.partition(": ")
+            if not separator:
+                name, separator, value = line.partition(":")
+                if not separator and malformed is not None:
+                    malformed.add("a line without a colon", line.encode())
+            if value in _NO_VALUE:
+                continue
+            if name in found:
+                _repeat(found, name, value)
+            else:
+                found[name] = value
+        return found
+
+    def __repr__(self) -> str:
+        return f"Frame({self.raw!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frame) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+
+def _repeat(found: dict[str, str | list[str]], name: str, value: str) -> None:
+    before = found[name]
+    if isinstance(before, list):
+        before.append(value)
+    else:
+        found[name] = [before, value]
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames. The result does not depend on how the stream is chunked.
+
+    :ivar version: of the manager protocol, from Asterisk's greeting; None before and without it.
+    :ivar malformed: what could not be read. A frame longer than `limit` bytes is skipped whole.
+    """
+
+    def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
+        self.version: str | None = None
+        self.malformed = Malformed()
+        self._limit = limit
+        self._tail = b""
+        self._greeted = False
+        self._too_long = b""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take the next bytes; give the frames that are whole now."""
+        if self._tail:
+            data = self._tail + data
+        if not self._greeted:
+            data = self._greeting(data)
+            if not self._greeted:
+                self._tail = data
+                return []
+        *whole, tail = data.split(END)
+        if whole and self._too_long:
+            self._end_too_long()
+            del whole[0]
+        self._keep(tail)
+        return [frame for raw in whole if (frame := self._frame(raw)) is not None]
+
+    def _greeting(self, data: bytes) -> bytes:
+        """Read the greeting's line, the only one that no empty line follows; give what is left."""
+        line, end, rest = data.partition(EOL)
+        if not end and len(data) <= self._limit + 1:
+            return data
+        self._greeted = True
+        if len(line) <= self._limit and line.startswith(GREETING):
+            self.version = line[len(GREETING) :].decode(errors="replace").strip()
+            return rest
+        self.malformed.add("not the greeting of an Asterisk manager", line)
+        return data
+
+    def _frame(self, raw: bytes) -> Frame | None:
+        if len(raw) > self._limit:
+            self.malformed.add("a frame that is too long", raw)
+            return None
+        if raw[:1] in (b"\r", b"\n", b""):
+            raw = raw.lstrip(EOL)
+            if not raw:
+                return None
+        return Frame(raw)
+
+    def _keep(self, tail: bytes) -> None:
+        """Keep the beginning of the next frame, of one that is too long only its possible end."""
+        if not self._too_long and len(tail) > self._limit + len(END):
+            self._too_long = tail[:KEPT_BYTES]
+        self._tail = tail[1 - len(END) :] if self._too_long else tail
+
+    def _end_too_long(self) -> None:
+        self.malformed.add("a frame that is too long", self._too_long)
+        self._too_long = b""
+
+
+def encode_action(name: str, headers: Iterable[tuple[str, str]], *, action_id: str = "") -> bytes:
+    """One action as bytes, or an error; never something else than was meant.
+
+    :param headers: (name, value) in order; a name may occur more than once.
+    :raises AmiEncodeError: CR, LF or NUL anywhere, a colon in a header's name, a line that Asterisk
+        would cut, more headers than it reads, or text that UTF-8 cannot hold.
+    """
+    lines = [("Action", name)]
+    if action_id:
+        lines.append(("ActionID", action_id))
+    lines.extend(headers)
+    if len(lines) > MAX_HEADERS:
+        raise AmiEncodeError(
+            f"{name!r} has {len(lines)} headers and Asterisk reads {MAX_HEADERS}: send fewer"
+        )
+    return b"".join([_line(header, value) for header, value in lines]) + EOL
+
+
+def _line(header: str, value: str) -> bytes:
+    if not header or ":" in header or header != header.strip():
+        raise AmiEncodeError(f"{header!r} is no name of a header")
+    text = f"{header}: {value}\r\n"
+    if any(character in header or character in value for character in _FORBIDDEN):
+        raise AmiEncodeError(f"{header!r} has a line break or NUL: take it out of {value[:40]!r}")
+    try:
+        line = text.encode()
+    except UnicodeEncodeError as error:
+        raise AmiEncodeError(f"{header!r} cannot be written as UTF-8: {error.reason}") from None
+    if len(line) > MAX_LINE_BYTES:
+        raise AmiEncodeError(
+            f"{header!r} makes a line of {len(line)} bytes and Asterisk cuts it at "
+            f"{MAX_LINE_BYTES}: shorten it"
+        )
+    return line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import sys
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -17,6 +18,8 @@ MIGRATIONS = Path(__file__).parents[2] / "config" / "migrations"
 SCHEMA = MIGRATIONS.parent / "schema.sql"
 
 CONNECT_SECONDS = 5.0
+MIGRATION_LOCK = 0x5A586D69
+"""Key of the advisory lock under which migrations run: any number that nobody else uses."""
 COMMAND_SECONDS = 30.0
 
 AWAY: tuple[type[Exception], ...] = (
@@ -111,12 +114,26 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> None:
 
     :raises MigrationError: with dbmate's words.
     """
-    await dbmate(dsn, "--no-dump-schema", "--migrations-dir", str(folder), "migrate")
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    try:  # dbmate itself takes no lock; this one ends with the connection
+        await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        await dbmate(dsn, "--no-dump-schema", "--migrations-dir", str(folder), "migrate")
+    finally:
+        await connection.close()
 
 
 async def dump_schema(dsn: str, path: Path = SCHEMA) -> None:
-    """Write the schema file from a migrated database. Needs `pg_dump` in PATH."""
+    """Write the schema file from a migrated database. Needs `pg_dump` in PATH.
+
+    What only some versions of PostgreSQL or only psql understand is left out.
+    """
     await dbmate(dsn, "--schema-file", str(path), "--migrations-dir", str(MIGRATIONS), "dump")
+    await asyncio.to_thread(_make_portable, path)
+
+
+def _make_portable(path: Path) -> None:
+    special = r"(?m)^(\\(un)?restrict|-- Dumped|SET transaction_timeout).*\n"
+    path.write_text(re.sub(special, "", path.read_text()))
 
 
 async def dbmate(dsn: str, *arguments: str) -> str:
@@ -149,7 +166,7 @@ def ssl_modes(dsn: str) -> list[str | None]:
     parts = urlsplit(dsn)
     options = dict(parse_qsl(parts.query))
     if "sslmode" in options:
-        return ["disable", "require"] if options["sslmode"] in ("allow", "prefer") else [None]
+        return ["require", "disable"] if options["sslmode"] in ("allow", "prefer") else [None]
     local = options.get("host", "").startswith("/") or not parts.hostname
     return ["disable"] if local else ["require", "disable"]
 

@@ -404,7 +404,7 @@ class Spool:
                 if rotated:
                     self._sync_folder()
                 self._durable_checkpoint = newest.first_seq
-                if self.disk == "failing":
+                if self.disk == "failing" and not self._pending:
                     self.disk, self.disk_reason = "ok", ""
             except OSError as error:
                 self._disk_refused(error)

@@ -1,0 +1,54 @@
+"""A journal that runs, and ways to look at what it stored."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from cti.journal import Journal
+from cti.journal.database import Database
+
+NODE = "pbx1"
+
+
+@asynccontextmanager
+async def running(journal: Journal, dsn: str, *, migrate: bool = False) -> AsyncIterator[Journal]:
+    """The journal with its writer, until the end of the block."""
+    database = Database(dsn, migrate=migrate)
+    task = asyncio.create_task(journal.run(database.pool))
+    try:
+        yield journal
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await database.close()
+        journal.close()
+
+
+def segments(spool: Path) -> list[Path]:
+    """The spool's files."""
+    return sorted(spool.glob("*.log"))
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest_asyncio.fixture
+async def journal(spool: Path, database: str) -> AsyncIterator[Journal]:
+    """A running journal in a migrated database."""
+    async with running(Journal.open(spool, NODE, gather_seconds=0.01), database) as journal:
+        yield journal
+
+
+@pytest_asyncio.fixture
+async def db(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to look at the database."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()

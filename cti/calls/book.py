@@ -317,7 +317,6 @@ class Book:
         if call is None or not call.live:
             self._refuse("call", NONE if call is None else call.state, event)
             return None
-        call.last_at = max(call.last_at, event.at)
         return call
 
     def _leg_step(self, event: LegEvent) -> tuple[Call, Leg] | None:
@@ -331,6 +330,7 @@ class Book:
             self._refuse("leg", state, event)
             return None
         leg.state = after
+        call.last_at = max(call.last_at, event.at)
         return call, leg
 
     # --- the call and its legs -------------------------------------------------------------------
@@ -375,6 +375,7 @@ class Book:
             number=event.number,
             state=after,
         )
+        call.last_at = max(call.last_at, event.at)
         self.owners[event.leg_id] = call
         self._find_by_name(leg)
 

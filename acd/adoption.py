@@ -1,0 +1,226 @@
+"""Taking over what the PBX has: at every connect the picture is held against its whole state.
+
+Callers who wait are ours again with the place they had, offers go on or are over, who stands in a
+native queue is fetched back unless a phone rings for them, and agents are on the calls they are on.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from acd import pbx, presence, queues, waiting
+from acd.offers import Offer
+from acd.queues import VARIABLES, Visit, read_entry
+from acd.reactions import drain
+from acd.turn import Turn
+from cti import commands as c
+from cti import domain as d
+from cti.inputs import ChannelState, LinkDown, LinkUp, PbxSnapshot
+
+WAITING_STATES: Final = frozenset({"waiting", "offered", "native"})
+RINGING: Final = 5
+FOREIGN_SECONDS: Final = 125.0
+"""The longest ring there can be, and some: so long an offer that is not ours may last."""
+RESTART_SECONDS: Final = 5.0
+"""Asterisk's start is known to the second at best; more than this apart is another start."""
+NATIVE_PREFIX: Final = "zx-"
+
+
+def link_down(turn: Turn, item: LinkDown) -> None:
+    """The PBX is out of sight: no decisions until it is back."""
+    if turn.state.link_up:
+        turn.emit(d.PbxLost(at=item.at, reason=item.reason))
+    turn.memory.in_flight.clear()
+    turn.memory.muting.clear()
+
+
+def link_up(turn: Turn, item: LinkUp) -> None:
+    """The PBX is in sight, with its state."""
+    snapshot = item.snapshot
+    if turn.state.fenced_by is not None and snapshot.epoch <= turn.state.fenced_by:
+        return
+    _tell_connect(turn, item)
+    _take_devices(turn, snapshot)
+    for event in turn.calls.adopt(snapshot, item.gap_from, item.gap_to):
+        turn.emit(event)
+        drain(turn)
+    for visit_id in list(turn.memory.leaving):
+        waiting.stay(turn, visit_id)
+    _take_callers(turn, snapshot)
+    drain(turn)
+    _settle_offers(turn)
+    drain(turn)
+    _settle_agents(turn)
+    drain(turn)
+    _settle_native_queues(turn, snapshot)
+    turn.memory.pbx_restarted = False
+
+
+def _tell_connect(turn: Turn, item: LinkUp) -> None:
+    snapshot, memory, now = item.snapshot, turn.memory, turn.now
+    known = turn.state.pbx_started_at
+    restarted = known is not None and abs(known - snapshot.pbx_started_at) > RESTART_SECONDS
+    if not memory.connected_before:
+        memory.connected_before = True
+        turn.emit(d.ServerStarted(at=now, node=turn.node, epoch=snapshot.epoch))
+    if restarted:
+        turn.emit(d.PbxRestarted(at=now, started_at=snapshot.pbx_started_at))
+    if item.gap_from is not None and item.gap_to is not None:
+        reason = "pbx_restarted" if restarted else "link_lost"
+        turn.emit(d.GapRecorded(at=now, from_at=item.gap_from, to_at=item.gap_to, reason=reason))
+    turn.emit(d.PbxConnected(at=now, epoch=snapshot.epoch, pbx_started_at=snapshot.pbx_started_at))
+    memory.pbx_restarted = restarted
+
+
+def _take_devices(turn: Turn, snapshot: PbxSnapshot) -> None:
+    turn.memory.devices = {
+        pbx.extension_of(device): state for device, state in snapshot.device_states.items()
+    }
+    for agent in list(turn.state.agents.values()):
+        presence.tell_phone(turn, agent)
+
+
+# --- callers -------------------------------------------------------------------------------------
+
+
+def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> None:
+    seen: set[d.LegId] = set()
+    rung = {each.linkedid for each in snapshot.channels if each.state == RINGING}
+    native = set(snapshot.native_waiting)
+    for channel in snapshot.channels:
+        if channel.variables.get("ZX_STATE") in WAITING_STATES:
+            seen.add(channel.uniqueid)
+            visit = _take_visit(turn, channel)
+            drain(turn)
+            if visit is not None:
+                fetch = channel.uniqueid in native and channel.linkedid not in rung
+                _take_caller(turn, channel, visit, fetch=fetch)
+    by_id = {each.uniqueid: each for each in snapshot.channels}
+    for visit in list(turn.state.visits.values()):
+        if visit.leg_id not in seen:
+            _take_leaver(turn, visit, by_id.get(visit.leg_id))
+
+
+def _take_visit(turn: Turn, channel: ChannelState) -> Visit | None:
+    """The open visit of the caller on this channel; one begun unseen is told of now."""
+    call_id = turn.call_id_of(channel.uniqueid)
+    if call_id is None:
+        return None
+    entry = read_entry(channel.variables, VARIABLES, turn.now)
+    visit = turn.fold.visit_of(call_id)
+    if visit is not None and visit.queue == entry.queue:
+        return visit
+    if visit is not None:
+        pbx.close(turn, visit, "overflowed", turn.now, exact=False)
+    elif call_id in turn.state.answered:
+        return None
+    pbx.enter(turn, call_id, channel.uniqueid, channel.name, entry=entry, at=turn.now, adopted=True)
+    return turn.fold.visit_of(call_id)
+
+
+def _take_caller(turn: Turn, channel: ChannelState, visit: Visit, *, fetch: bool) -> None:
+    if visit.id not in turn.state.visits:
+        return
+    state = channel.variables.get("ZX_STATE")
+    offer = turn.state.offers.get(visit.offer_id or "")
+    if state == "native" and not visit.native:
+        pbx.go_native(turn, visit, turn.now)
+    elif state != "native" and visit.native:
+        pbx.leave_native(turn, visit, turn.now)
+    agent_id = _talking_to(turn, channel, visit)
+    if agent_id is not None:
+        waiting.answered_past_us(turn, visit, agent_id, turn.now)
+        return
+    if state == "offered":
+        _take_offer(turn, channel, visit, offer)
+        return
+    if offer is not None and offer.id in turn.state.offers:
+        waiting.end_offer(turn, offer, "failed", "lost_in_gap", turn.now)
+    if visit.id in turn.memory.foreign:
+        pbx.own_again(turn, visit.id)
+    if state == "native" and fetch:
+        waiting.send_back(turn, visit)
+
+
+def _take_offer(turn: Turn, channel: ChannelState, visit: Visit, offer: Offer | None) -> None:
+    """An offer that we know goes on; one that we do not know is waited for."""
+    if offer is not None and channel.variables.get("ZX_OFFER") == offer.id:
+        return
+    if offer is not None:
+        waiting.end_offer(turn, offer, "failed", "lost_in_gap", turn.now)
+    turn.memory.foreign.add(visit.id)
+    turn.fold.withheld.add(visit.id)
+    turn.fold.place(visit, turn.now)
+    turn.fold.timers.arm("foreign", visit.id, turn.now + FOREIGN_SECONDS)
+
+
+def _talking_to(turn: Turn, channel: ChannelState, visit: Visit) -> d.AgentId | None:
+    if channel.bridge_id is None:
+        return None
+    for leg_id, leg in turn.state.legs.items():
+        if leg.call_id == visit.call_id and leg.bridge_id and leg_id != visit.leg_id:
+            return leg.agent_id
+    return None
+
+
+def _take_leaver(turn: Turn, visit: Visit, channel: ChannelState | None) -> None:
+    """The caller does not wait any more, and we did not hear how it ended."""
+    variables = {} if channel is None else channel.variables
+    state = variables.get("ZX_STATE")
+    reason: d.VisitEnd = "lost" if turn.memory.pbx_restarted else "withdrawn"
+    if state == "after":
+        reason = "answered"
+    elif state == "left":
+        reason = queues.left_by(variables.get("ZX_VERB", ""), variables.get("ZX_ARG", ""))
+    pbx.close(turn, visit, reason, turn.now, exact=False)
+
+
+# --- offers and agents ---------------------------------------------------------------------------
+
+
+def _settle_offers(turn: Turn) -> None:
+    for offer in list(turn.state.offers.values()):
+        visit = turn.state.visits.get(offer.visit_id)
+        if visit is None or visit.offer_id != offer.id:
+            waiting.end_offer(turn, offer, "failed", "lost_in_gap", turn.now)
+
+
+def _settle_agents(turn: Turn) -> None:
+    """No agent stays in a state that nothing stands behind."""
+    for agent in list(turn.state.agents.values()):
+        if agent.panel_connected and agent.id not in turn.memory.panels:
+            presence.tell_panel(turn, agent, connected=False)
+        if agent.state == "talking" and not agent.legs:
+            presence.call_over(turn, agent, turn.now)
+
+
+# --- native queues -------------------------------------------------------------------------------
+
+
+def _settle_native_queues(turn: Turn, snapshot: PbxSnapshot) -> None:
+    """Make the native queues' members the agents who are signed in."""
+    has = {
+        (member.queue.removeprefix(NATIVE_PREFIX), pbx.extension_of(member.interface)): member
+        for member in snapshot.native_members
+    }
+    wanted = {
+        (queue, agent.extension): agent
+        for agent in turn.state.agents.values()
+        if agent.extension is not None
+        for queue in turn.router.queues_of[agent.id]
+    }
+    for queue, extension in has:
+        if queue in turn.fold.queues and (queue, extension) not in wanted:
+            turn.send(partial(c.NativeLeave, queue=queue, extension=extension))
+    wrong: dict[str, bool] = {}
+    for (queue, extension), agent in wanted.items():
+        paused = presence.native_paused(agent)
+        member = has.get((queue, extension))
+        turn.memory.paused[extension] = paused
+        if member is None:
+            presence.join_native(turn, agent, queue)
+        elif member.paused != paused:
+            wrong[extension] = paused
+    for extension, paused in wrong.items():
+        turn.send(partial(c.NativePause, extension=extension, paused=paused))

@@ -1,0 +1,101 @@
+"""The invariants of docs/architecture.md, checked on the whole state; each broken one in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from acd import queues
+from acd.turn import Turn
+
+SLACK_SECONDS: Final = 5.0
+
+
+def broken(turn: Turn, now: float) -> list[str]:
+    """All broken invariants."""
+    return [
+        *_offers(turn),
+        *_agents(turn, now),
+        *_visits(turn),
+        *_idle_hands(turn),
+        *_index(turn),
+    ]
+
+
+def _offers(turn: Turn) -> Iterator[str]:
+    """A call has at most one owner, an agent at most one live offer."""
+    state = turn.state
+    for what, counts in (
+        ("agent", Counter(offer.agent_id for offer in state.offers.values())),
+        ("call", Counter(offer.call_id for offer in state.offers.values())),
+    ):
+        for name, count in counts.items():
+            if count > 1:
+                yield f"{what} {name} has {count} pending offers"
+    for offer in state.offers.values():
+        visit = state.visits.get(offer.visit_id)
+        if visit is None or visit.offer_id != offer.id:
+            yield f"offer {offer.id} is pending for a caller who does not wait"
+        if state.agents[offer.agent_id].offer_id != offer.id:
+            yield f"offer {offer.id} is unknown to its agent {offer.agent_id}"
+
+
+def _agents(turn: Turn, now: float) -> Iterator[str]:
+    """Nobody stays in a state that nothing stands behind."""
+    for agent in turn.state.agents.values():
+        offer = turn.fold.offer_to(agent)
+        overdue = agent.until is not None and now > agent.until + 2 * SLACK_SECONDS
+        if (agent.state == "offered") != (offer is not None):
+            yield f"agent {agent.id} is {agent.state} with offer {agent.offer_id}"
+        if agent.state == "talking" and not agent.legs:
+            yield f"agent {agent.id} talks without a leg"
+        if agent.state == "wrap_up" and agent.until is None:
+            yield f"agent {agent.id} wraps up without end"
+        if overdue and turn.state.link_up and agent.state in ("offered", "wrap_up"):
+            yield f"agent {agent.id} has been {agent.state} for {now - agent.since:.0f} s"
+        if (agent.state == "signed_out") != (agent.extension is None):
+            yield f"agent {agent.id} is {agent.state} on extension {agent.extension}"
+        if agent.extension and turn.state.seats.get(agent.extension) != agent.id:
+            yield f"agent {agent.id} does not hold extension {agent.extension}"
+        if agent.state == "not_ready" and agent.reason is None:
+            yield f"agent {agent.id} is not ready without a reason"
+
+
+def _visits(turn: Turn) -> Iterator[str]:
+    """Every open visit is the one of a live call."""
+    for visit in turn.state.visits.values():
+        if turn.state.visit_of.get(visit.call_id) != visit.id:
+            yield f"visit {visit.id} is not the visit of call {visit.call_id}"
+        if visit.offer_id is not None and visit.offer_id not in turn.state.offers:
+            yield f"visit {visit.id} waits for the offer {visit.offer_id}, which is over"
+
+
+def _idle_hands(turn: Turn) -> Iterator[str]:
+    """No free agent could take a waiting caller: first come, first served, and at once."""
+    if not turn.may_decide:
+        return
+    for agent in turn.state.agents.values():
+        if agent.free:
+            for queue, _, visit_id in turn.router.candidates(agent.id):
+                yield f"agent {agent.id} is free and {visit_id} waits in {queue}"
+
+
+def _index(turn: Turn) -> Iterator[str]:
+    """The index says what the state says."""
+    router, fold = turn.router, turn.fold
+    for agent in turn.state.agents.values():
+        if router.is_free(agent.id) != agent.free:
+            yield f"agent {agent.id} is {'' if agent.free else 'not '}free, the index errs"
+    for visit in turn.state.visits.values():
+        out = visit.native or visit.offer_id is not None or visit.id in fold.withheld
+        if router.waits(visit.id) and out:
+            yield f"visit {visit.id} is in the index and should not be"
+        if not router.waits(visit.id) and not out and visit.hold_until <= turn.now:
+            yield f"visit {visit.id} is not in the index"
+        if fold.lines[visit.queue][fold.position(visit) - 1][1] != visit.id:
+            yield f"visit {visit.id} is out of line"
+    for visit_id, (queue, key, _, _) in router.visits.items():
+        visit = turn.state.visits[visit_id]
+        if (queue, key) != (visit.queue, queues.line_key(visit, fold.queues[visit.queue])):
+            yield f"visit {visit_id} stands elsewhere in the index"

@@ -1,0 +1,86 @@
+"""What happens when a deadline passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from acd import agents, offers, pbx, presence, waiting
+from acd.timers import Kind
+from acd.turn import Turn
+
+AGAIN_SECONDS: Final = 5.0
+"""What cannot be settled while the PBX is away is looked at again after so long."""
+
+
+def passed(turn: Turn) -> None:
+    """Settle all deadlines that are due."""
+    for kind, key in turn.fold.timers.due(turn.now):
+        _DEADLINES[kind](turn, key)
+
+
+def _agent(turn: Turn, agent_id: str) -> None:
+    agent = turn.state.agents[agent_id]
+    if agent.state == "wrap_up":
+        presence.release(turn, agent, turn.now)
+    elif agent.state == "not_ready" and agent.reason == agents.UNREACHABLE:
+        turn.emit(agents.changed(agent, "ready", turn.now))
+
+
+def _panel(turn: Turn, agent_id: str) -> None:
+    agent = turn.state.agents[agent_id]
+    if agent.state in ("ready", "not_ready", "wrap_up"):
+        presence.sign_out(turn, agent, "panel_lost", turn.now)
+    elif agent.state != "signed_out":
+        turn.fold.timers.arm("panel", agent_id, turn.now + AGAIN_SECONDS)
+
+
+def _offer(turn: Turn, offer_id: str) -> None:
+    """The PBX has been silent for longer than the phone may ring."""
+    offer = turn.state.offers.get(offer_id)
+    if offer is None:
+        return
+    if not turn.may_decide:
+        turn.fold.timers.arm("offer", offer_id, turn.now + AGAIN_SECONDS)
+        return
+    visit = turn.state.visits.get(offer.visit_id)
+    if visit is not None:
+        waiting.send_back(turn, visit)
+    waiting.end_offer(turn, offer, "failed", offers.SILENT, turn.now)
+
+
+def _visit(turn: Turn, visit_id: str) -> None:
+    visit = turn.state.visits.get(visit_id)
+    if visit is not None:
+        turn.fold.place(visit, turn.now)
+
+
+def _overflow(turn: Turn, visit_id: str) -> None:
+    visit = turn.state.visits.get(visit_id)
+    if visit is not None:
+        waiting.overflow(turn, visit)
+
+
+def _announce(turn: Turn, visit_id: str) -> None:
+    visit = turn.state.visits.get(visit_id)
+    if visit is not None:
+        waiting.announce(turn, visit)
+
+
+def _foreign(turn: Turn, visit_id: str) -> None:
+    visit = turn.state.visits.get(visit_id)
+    if visit is not None and turn.may_decide:
+        waiting.send_back(turn, visit)
+    pbx.own_again(turn, visit_id)
+
+
+_DEADLINES: Final[dict[Kind, Callable[[Turn, str], None]]] = {
+    "agent": _agent,
+    "panel": _panel,
+    "offer": _offer,
+    "visit": _visit,
+    "overflow": _overflow,
+    "announce": _announce,
+    "leaving": waiting.stay,
+    "foreign": _foreign,
+}

@@ -1,0 +1,248 @@
+"""Requests of agents and leaders: checked, carried out, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from acd import agents, presence
+from acd.agents import Agent
+from acd.turn import Turn
+from cti import commands as c
+from cti import domain as d
+from cti import inputs as i
+
+MAX_NOTES: Final = 4000
+IDLE: Final = ("ready", "not_ready", "wrap_up")
+
+
+def request(turn: Turn, item: i.Request) -> None:
+    """Answer one request."""
+    if turn.state.fenced_by is not None:
+        turn.reply(item, "fenced")
+        return
+    agent = turn.state.agents.get(getattr(item, "agent_id", ""))
+    if agent is None:
+        turn.reply(item, "unknown_agent")
+    elif agent.state == "signed_out" and not isinstance(item, i.SignIn | i.SaveDisposition):
+        turn.reply(item, "not_signed_in")
+    else:
+        _REQUESTS[type(item)](turn, item, agent)
+
+
+# --- the seat ------------------------------------------------------------------------------------
+
+
+def _sign_in(turn: Turn, item: i.SignIn, agent: Agent) -> None:
+    if item.extension not in {each.number for each in turn.floor.extensions}:
+        turn.reply(item, "unknown_extension")
+        return
+    if agent.extension == item.extension:
+        turn.reply(item)
+        return
+    sitting = turn.state.agents.get(turn.state.seats.get(item.extension, ""))
+    in_the_way = [each for each in (sitting, agent) if each is not None and each.extension]
+    if in_the_way and not item.confirm_takeover:
+        other = in_the_way[0]
+        turn.reply(item, "seat_taken", agent=other.id, extension=other.extension or "")
+        return
+    busy = next((each for each in in_the_way if each.state not in IDLE), None)
+    if busy is not None:
+        turn.reply(item, "wrong_state", agent=busy.id, state=busy.state)
+        return
+    for other in in_the_way:
+        presence.sign_out(turn, other, "taken_over", turn.now)
+    presence.sign_in(turn, agent, item.extension, took_over=bool(in_the_way))
+    turn.reply(item)
+
+
+def _sign_out(turn: Turn, item: i.SignOut, agent: Agent) -> None:
+    _leave_seat(turn, agent, item.reason)
+    turn.reply(item)
+
+
+def _leave_seat(turn: Turn, agent: Agent, reason: str) -> None:
+    """At once where nothing is in hand, else after the call; a pending offer is taken back."""
+    if agent.state in IDLE:
+        presence.sign_out(turn, agent, reason, turn.now)
+        return
+    turn.emit(
+        d.AgentNextStateSet(at=turn.now, agent_id=agent.id, reason=agents.SIGN_OUT, sign_out=reason)
+    )
+    offer = turn.fold.offer_to(agent)
+    if offer is not None:
+        presence.withdraw(turn, offer, "agent_signed_out")
+
+
+# --- ready and not ready -------------------------------------------------------------------------
+
+
+def _set_ready(turn: Turn, item: i.SetReady, agent: Agent) -> None:
+    turn.reply(item, _become_ready(turn, agent))
+
+
+def _become_ready(turn: Turn, agent: Agent) -> str | None:
+    if agent.state in ("not_ready", "wrap_up"):
+        turn.emit(agents.changed(agent, "ready", turn.now))
+    elif agent.state != "ready":
+        if agent.next_reason is None:
+            return "wrong_state"
+        _wish(turn, agent, None)
+    return None
+
+
+def _set_not_ready(turn: Turn, item: i.SetNotReady, agent: Agent) -> None:
+    if item.reason not in turn.reasons:
+        turn.reply(item, "unknown_reason")
+        return
+    _become_not_ready(turn, agent, item.reason)
+    turn.reply(item)
+
+
+def _become_not_ready(turn: Turn, agent: Agent, reason: str) -> None:
+    if agent.state not in IDLE:
+        _wish(turn, agent, reason)
+    elif (agent.state, agent.reason) != ("not_ready", reason):
+        turn.emit(agents.changed(agent, "not_ready", turn.now, reason=reason))
+
+
+def _wish(turn: Turn, agent: Agent, reason: str | None) -> None:
+    if agent.next_reason != reason or agent.sign_out_after is not None:
+        turn.emit(d.AgentNextStateSet(at=turn.now, agent_id=agent.id, reason=reason))
+
+
+def _clear_next_state(turn: Turn, item: i.ClearNextState, agent: Agent) -> None:
+    _wish(turn, agent, None)
+    turn.reply(item)
+
+
+def _force_state(turn: Turn, item: i.ForceState, agent: Agent) -> None:
+    code = None
+    if item.state == "signed_out":
+        _leave_seat(turn, agent, "supervisor")
+    elif item.state == "ready":
+        code = _become_ready(turn, agent)
+    elif item.reason not in turn.reasons:
+        code = "unknown_reason"
+    else:
+        _become_not_ready(turn, agent, str(item.reason))
+    turn.reply(item, code)
+
+
+# --- offers and calls ----------------------------------------------------------------------------
+
+
+def _reject_offer(turn: Turn, item: i.RejectOffer, agent: Agent) -> None:
+    offer = turn.fold.offer_to(agent)
+    if offer is None or offer.id != item.offer_id:
+        turn.reply(item, "unknown_offer")
+    elif not turn.state.link_up:
+        turn.reply(item, "pbx_down")
+    else:
+        presence.withdraw(turn, offer, "rejected_in_panel")
+        turn.reply(item)
+
+
+def _hang_up(turn: Turn, item: i.HangUpCall, agent: Agent) -> None:
+    legs = [leg_id for leg_id, call_id in agent.legs.items() if call_id == item.call_id]
+    if not legs:
+        turn.reply(item, "not_your_call")
+    elif not turn.state.link_up:
+        turn.reply(item, "pbx_down")
+    else:
+        for leg_id in legs:
+            turn.send(partial(c.HangUp, channel=turn.state.legs[leg_id].channel))
+        turn.reply(item)
+
+
+def _extend_wrap_up(turn: Turn, item: i.ExtendWrapUp, agent: Agent) -> None:
+    if agent.state != "wrap_up" or agent.queue is None or agent.until is None:
+        turn.reply(item, "wrong_state")
+        return
+    settings = turn.fold.queues[agent.queue]
+    latest = agent.wrap_up_started + max(settings.wrap_up_limit_seconds, settings.wrap_up_seconds)
+    until = min(agent.until + item.seconds, latest)
+    if item.seconds < 1 or until <= agent.until:
+        turn.reply(item, "limit_reached")
+        return
+    turn.emit(agents.changed(agent, "wrap_up", turn.now, call_id=agent.call_id, until=until))
+    turn.reply(item)
+
+
+def _save_disposition(turn: Turn, item: i.SaveDisposition, agent: Agent) -> None:
+    code = _disposition_refusal(turn, item, agent)
+    if code is None:
+        turn.emit(
+            d.DispositionSaved(
+                at=turn.now,
+                call_id=item.call_id,
+                agent_id=agent.id,
+                code=item.code,
+                notes=item.notes[:MAX_NOTES],
+            )
+        )
+        if item.finish and agent.state == "wrap_up" and agent.call_id == item.call_id:
+            presence.release(turn, agent, turn.now)
+    turn.reply(item, code)
+
+
+def _disposition_refusal(turn: Turn, item: i.SaveDisposition, agent: Agent) -> str | None:
+    if item.call_id not in agent.recent:
+        return "not_your_call"
+    queue = agent.recent[item.call_id]
+    queues = [queue] if queue else turn.router.queues_of[agent.id]
+    if not any(item.code in turn.fold.queues[each].dispositions for each in queues):
+        return "unknown_disposition"
+    return None
+
+
+# --- recordings ----------------------------------------------------------------------------------
+
+
+def _pause_recording(turn: Turn, item: i.PauseRecording, agent: Agent) -> None:
+    _mute(turn, item, agent, item.call_id, mute=True)
+
+
+def _resume_recording(turn: Turn, item: i.ResumeRecording, agent: Agent) -> None:
+    _mute(turn, item, agent, item.call_id, mute=False)
+
+
+def _mute(turn: Turn, item: i.Request, agent: Agent, call_id: d.CallId, *, mute: bool) -> None:
+    recording = turn.state.recordings.get(call_id)
+    answered = turn.state.answered.get(call_id)
+    if call_id not in agent.legs.values():
+        turn.reply(item, "not_your_call")
+    elif recording is None or answered is None:
+        turn.reply(item, "no_recording")
+    elif not turn.state.link_up:
+        turn.reply(item, "pbx_down")
+    else:
+        if recording.paused != mute:
+            turn.memory.muting[recording.id] = agent.id
+            turn.send(
+                partial(
+                    c.SetMute,
+                    call_id=call_id,
+                    recording_id=recording.id,
+                    channel=answered.visit.channel,
+                    mute=mute,
+                )
+            )
+        turn.reply(item)
+
+
+_REQUESTS: Final[dict[type, Callable[[Turn, Any, Agent], None]]] = {
+    i.SignIn: _sign_in,
+    i.SignOut: _sign_out,
+    i.SetReady: _set_ready,
+    i.SetNotReady: _set_not_ready,
+    i.ClearNextState: _clear_next_state,
+    i.ForceState: _force_state,
+    i.RejectOffer: _reject_offer,
+    i.HangUpCall: _hang_up,
+    i.ExtendWrapUp: _extend_wrap_up,
+    i.SaveDisposition: _save_disposition,
+    i.PauseRecording: _pause_recording,
+    i.ResumeRecording: _resume_recording,
+}

@@ -1,0 +1,344 @@
+"""What the PBX tells: the dialplan's own events, device states, results of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from acd import offers, presence, queues, waiting
+from acd.queues import HEADERS, Visit, read_entry
+from acd.turn import Turn
+from cti import commands as c
+from cti import domain as d
+from cti import inputs as i
+from cti.ami import events as ami
+
+
+def heard(turn: Turn, item: i.PbxEvent) -> None:
+    """Take in one AMI event."""
+    for event in turn.calls.decide(item.event, item.at):
+        turn.emit(event)
+    if isinstance(item.event, ami.UserEvent):
+        handler = _DIALPLAN.get(item.event.name)
+        if handler is not None:
+            handler(turn, item.event, item.at)
+    elif isinstance(item.event, ami.DeviceStateChange):
+        device_changed(turn, item.event.device, item.event.device_state)
+
+
+# --- devices -------------------------------------------------------------------------------------
+
+
+def extension_of(device: str) -> str:
+    """The extension behind a device or interface name like `PJSIP/8001`."""
+    return device.partition("/")[2]
+
+
+def device_changed(turn: Turn, device: str, device_state: str) -> None:
+    """A phone's state changed."""
+    extension = extension_of(device)
+    turn.memory.devices[extension] = device_state
+    agent = turn.state.agents.get(turn.state.seats.get(extension, ""))
+    if agent is not None:
+        presence.tell_phone(turn, agent)
+
+
+# --- the dialplan's events -----------------------------------------------------------------------
+
+
+def _entered(turn: Turn, event: ami.UserEvent, at: float) -> None:
+    call_id = turn.call_id_of(event.uniqueid)
+    if call_id is None or event.uniqueid is None or event.channel is None:
+        return
+    entry = read_entry(event.headers, HEADERS, at)
+    visit = turn.fold.visit_of(call_id)
+    if visit is not None and visit.queue == entry.queue:
+        return
+    if visit is not None:
+        close(turn, visit, "withdrawn", at)
+    enter(turn, call_id, event.uniqueid, event.channel, entry=entry, at=at)
+
+
+def enter(
+    turn: Turn,
+    call_id: d.CallId,
+    leg_id: d.LegId,
+    channel: str,
+    *,
+    entry: queues.Entry,
+    at: float,
+    adopted: bool = False,
+) -> None:
+    """The caller begins to wait; in a queue that is none, the call is sent to its end."""
+    if entry.queue not in turn.fold.queues:
+        _nowhere(turn, call_id, channel)
+        return
+    known = turn.router.knows_skill
+    sticky = entry.sticky_agent if entry.sticky_agent in turn.state.agents else None
+    turn.emit(
+        d.QueueEntered(
+            at=at,
+            call_id=call_id,
+            visit_id=f"{call_id}/{turn.state.next_seq}",
+            queue=entry.queue,
+            channel=channel,
+            leg_id=leg_id,
+            entered_at=entry.entered_at,
+            priority=entry.priority,
+            skills={skill: level for skill, level in entry.skills.items() if known(skill)},
+            language=entry.language,
+            customer_name=entry.customer_name,
+            customer_id=entry.customer_id,
+            level=entry.level,
+            sticky_agent=sticky,
+            adopted=adopted,
+        )
+    )
+
+
+def _nowhere(turn: Turn, call_id: d.CallId, channel: str) -> None:
+    if turn.may_decide:
+        exten = f"{turn.state.epoch}-hangup-closed"
+        turn.send(
+            lambda command_id: c.SendTo(
+                command_id=command_id,
+                call_id=call_id,
+                channel=channel,
+                context="zuoxi-leave",
+                exten=exten,
+            )
+        )
+
+
+def close(turn: Turn, visit: Visit, reason: d.VisitEnd, at: float, *, exact: bool = True) -> None:
+    """The visit is over otherwise than by an answer or a hang-up; so is an offer of it."""
+    offer = turn.state.offers.get(visit.offer_id or "")
+    waiting.leave(turn, visit, reason, at, exact=exact)
+    if offer is not None:
+        waiting.end_offer(turn, offer, "rescinded", "caller_moved", at)
+
+
+def _visit(turn: Turn, event: ami.UserEvent) -> Visit | None:
+    call_id = turn.call_id_of(event.uniqueid)
+    return None if call_id is None else turn.fold.visit_of(call_id)
+
+
+def _came_back(turn: Turn, event: ami.UserEvent, at: float) -> None:
+    """The dialplan returned the caller from an offer to the wait."""
+    offer = turn.state.offers.get(event.headers.get("Offer", ""))
+    call_id = turn.call_id_of(event.uniqueid)
+    if call_id is None:
+        return
+    if offer is None or offer.call_id != call_id:
+        _came_back_unasked(turn, call_id, at)
+        return
+    agent = turn.state.agents[offer.agent_id]
+    ending = offers.ending(
+        offer,
+        reason=event.headers.get("Reason", ""),
+        status=event.headers.get("Status", ""),
+        withdrawn=turn.memory.withdrawing.get(offer.id),
+        reachable=agent.reachable,
+    )
+    waiting.end_offer(turn, offer, ending.end, ending.detail, at, counts=ending.counts_as_miss)
+
+
+def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
+    """Back from an offer of a process before us, or from an agent whose phone died in the call."""
+    visit = turn.fold.visit_of(call_id)
+    answered = turn.state.answered.get(call_id)
+    if visit is not None:
+        own_again(turn, visit.id)
+    elif answered is not None:
+        before = answered.visit
+        turn.emit(
+            d.QueueEntered(
+                at=at,
+                call_id=call_id,
+                visit_id=before.id,
+                queue=before.queue,
+                channel=before.channel,
+                leg_id=before.leg_id,
+                entered_at=before.entered_at,
+                priority=before.priority,
+                skills=before.skills,
+                language=before.language,
+                sticky_agent=before.sticky_agent,
+                adopted=True,
+            )
+        )
+
+
+def own_again(turn: Turn, visit_id: str) -> None:
+    """An offer that was not ours is over: the caller waits for us."""
+    turn.memory.foreign.discard(visit_id)
+    turn.fold.timers.arm("foreign", visit_id, None)
+    if visit_id not in turn.memory.leaving:
+        turn.fold.withheld.discard(visit_id)
+    visit = turn.state.visits.get(visit_id)
+    if visit is not None:
+        turn.fold.place(visit, turn.now)
+
+
+def _went_native(turn: Turn, event: ami.UserEvent, at: float) -> None:
+    visit = _visit(turn, event)
+    if visit is not None and not visit.native:
+        go_native(turn, visit, at)
+
+
+def go_native(turn: Turn, visit: Visit, at: float) -> None:
+    """The dialplan put the caller into Asterisk's own queue."""
+    turn.emit(d.NativeEntered(at=at, call_id=visit.call_id, visit_id=visit.id, queue=visit.queue))
+    offer = turn.state.offers.get(visit.offer_id or "")
+    if offer is not None:
+        waiting.end_offer(turn, offer, "failed", "went_native", at)
+
+
+def _back_from_native(turn: Turn, event: ami.UserEvent, at: float) -> None:
+    visit = _visit(turn, event)
+    if visit is not None and visit.native:
+        leave_native(turn, visit, at)
+
+
+def leave_native(turn: Turn, visit: Visit, at: float) -> None:
+    """The caller is ours again."""
+    turn.emit(d.NativeLeft(at=at, call_id=visit.call_id, visit_id=visit.id, queue=visit.queue))
+
+
+def _left(turn: Turn, event: ami.UserEvent, at: float) -> None:
+    visit = _visit(turn, event)
+    if visit is None:
+        return
+    said = queues.left_by(event.headers.get("Verb", ""), event.headers.get("Argument", ""))
+    close(turn, visit, turn.memory.leaving.get(visit.id) or said, at)
+
+
+def _epoch_told(turn: Turn, event: ami.UserEvent, _at: float) -> None:
+    text = event.headers.get("Epoch", "")
+    if text.isascii() and text.isdigit() and len(text) < 19 and int(text) > turn.state.epoch:
+        fence(turn, int(text))
+
+
+def fence(turn: Turn, newer_epoch: int) -> None:
+    """A newer process has taken this PBX over: decide nothing from here on."""
+    if turn.state.fenced_by is None:
+        turn.emit(d.ServerFenced(at=turn.now, epoch=turn.state.epoch, newer_epoch=newer_epoch))
+
+
+_DIALPLAN: Final[dict[str, Callable[[Turn, ami.UserEvent, float], None]]] = {
+    "ZxEnter": _entered,
+    "ZxBack": _came_back,
+    "ZxNative": _went_native,
+    "ZxWait": _back_from_native,
+    "ZxLeave": _left,
+    "ZxEpoch": _epoch_told,
+}
+
+
+# --- results of commands -------------------------------------------------------------------------
+
+
+def result(turn: Turn, item: i.CommandResult) -> None:
+    """Learn what became of a command. What only a lost link knows is found at the next snapshot."""
+    flight = turn.memory.in_flight.pop(item.command_id, None)
+    if flight is None:
+        return
+    command = flight.command
+    if isinstance(command, c.Assign) and item.result == "refused":
+        offer = turn.state.offers.get(command.offer_id)
+        if offer is not None:
+            waiting.end_offer(turn, offer, "failed", offers.REFUSED, turn.now)
+    elif isinstance(command, c.Withdraw) and item.result == "refused":
+        turn.memory.withdrawing.pop(command.offer_id, None)
+    elif isinstance(command, c.SendTo):
+        _redirected(turn, command, flight.position, flight.expected_wait_seconds, item.result)
+
+
+def _redirected(
+    turn: Turn, command: c.SendTo, position: int, expected: float | None, outcome: str
+) -> None:
+    visit = turn.fold.visit_of(command.call_id)
+    if visit is None:
+        return
+    if command.context == "zuoxi-announce" and outcome == "done":
+        turn.emit(
+            d.PositionAnnounced(
+                at=turn.now,
+                call_id=visit.call_id,
+                queue=visit.queue,
+                position=position,
+                expected_wait_seconds=expected,
+            )
+        )
+    elif command.context == "zuoxi-leave" and outcome == "refused":
+        waiting.stay(turn, visit.id)
+
+
+# --- what callers said to the dialplan's hooks, what the recordings' checks found ----------------
+
+
+def survey(turn: Turn, item: i.SurveyKey) -> None:
+    """Keep the caller's key."""
+    call_id = turn.call_id_of(item.uniqueid)
+    if call_id is None or not 1 <= item.score <= 5:
+        return
+    answered = turn.state.answered.get(call_id)
+    turn.emit(
+        d.SurveyAnswered(
+            at=turn.now,
+            call_id=call_id,
+            score=item.score,
+            agent_id=None if answered is None else answered.agent_id,
+            queue=None if answered is None else answered.visit.queue,
+        )
+    )
+
+
+def callback(turn: Turn, item: i.CallbackWish) -> None:
+    """Keep the caller's wish, with the place in the queue it was given up for."""
+    call_id = turn.call_id_of(item.uniqueid)
+    digits = item.number.removeprefix("+")
+    if call_id is None or not (digits.isascii() and digits.isdigit() and len(digits) <= 20):
+        return
+    visit = turn.fold.visit_of(call_id)
+    queue = visit.queue if visit is not None else item.queue
+    turn.emit(
+        d.CallbackRequested(
+            at=turn.now,
+            call_id=call_id,
+            number=item.number,
+            queue=queue if queue in turn.fold.queues else None,
+            entered_at=None if visit is None else visit.entered_at,
+        )
+    )
+
+
+def consent(turn: Turn, item: i.ConsentAnswer) -> None:
+    """Keep the caller's answer; a no keeps the call unrecorded."""
+    call_id = turn.call_id_of(item.uniqueid)
+    if call_id is not None:
+        turn.emit(d.ConsentGiven(at=turn.now, call_id=call_id, consent=item.consent))
+
+
+def recording_checked(turn: Turn, item: i.RecordingChecked) -> None:
+    """Keep what the check of a recording found."""
+    if item.fault is not None or item.path is None:
+        turn.emit(
+            d.RecordingFaulty(
+                at=turn.now,
+                call_id=item.call_id,
+                recording_id=item.recording_id,
+                fault=item.fault or "missing",
+                detail=item.detail,
+            )
+        )
+        return
+    found = msgspec.structs.asdict(item)
+    turn.emit(
+        d.RecordingStored(
+            at=turn.now,
+            **{name: found[name] for name in d.RecordingStored.__struct_fields__ if name in found},
+        )
+    )

@@ -1,0 +1,199 @@
+"""Agents coming, going, and what follows a call or an offer; the native queues kept in step."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from acd import agents
+from acd.agents import Agent
+from acd.offers import Offer
+from acd.turn import Turn
+from cti import commands as c
+from cti import domain as d
+
+
+def sign_in(turn: Turn, agent: Agent, extension: str, *, took_over: bool) -> None:
+    """Give the agent the seat, not ready yet."""
+    turn.emit(
+        d.AgentSignedIn(at=turn.now, agent_id=agent.id, extension=extension, took_over=took_over)
+    )
+    tell_phone(turn, agent)
+    turn.emit(agents.changed(agent, "sign_in", turn.now, reason=agents.JUST_SIGNED_IN))
+
+
+def sign_out(turn: Turn, agent: Agent, reason: str, at: float) -> None:
+    """Take the seat back."""
+    assert agent.extension is not None
+    event = agents.changed(agent, "sign_out", at)
+    turn.emit(d.AgentSignedOut(at=at, agent_id=agent.id, extension=agent.extension, reason=reason))
+    turn.emit(event)
+
+
+def release(turn: Turn, agent: Agent, at: float) -> None:
+    """A call of a queue, its wrap-up or an offer is over."""
+    event = agents.released(agent, at)
+    if event is None:
+        sign_out(turn, agent, agent.sign_out_after or "self", at)
+    else:
+        turn.emit(event)
+
+
+def call_over(turn: Turn, agent: Agent, at: float) -> None:
+    """The agent's last leg ended: wrap-up after a call of a queue, else back to what was before."""
+    if agent.state != "talking":
+        return
+    if agent.queue is None:
+        event = agents.resumed(agent, at)
+        if event is None:
+            release(turn, agent, at)
+        else:
+            turn.emit(event)
+        return
+    seconds = turn.fold.queues[agent.queue].wrap_up_seconds
+    if seconds:
+        turn.emit(agents.changed(agent, "wrap_up", at, call_id=agent.call_id, until=at + seconds))
+    else:
+        release(turn, agent, at)
+
+
+def on_the_phone(turn: Turn, agent: Agent, call_id: d.CallId, at: float) -> None:
+    """The agent has a leg that no pending offer explains."""
+    offer = turn.fold.offer_to(agent)
+    if offer is not None:
+        withdraw(turn, offer, "agent_busy")
+    elif agent.state in ("ready", "not_ready", "wrap_up"):
+        turn.emit(agents.changed(agent, "call", at, call_id=call_id))
+
+
+def after_offer(turn: Turn, event: d.OfferEnded) -> None:
+    """Bring the agent back from an offer that came to no call."""
+    agent = turn.state.agents.get(event.agent_id)
+    if agent is None or agent.state != "offered" or agent.offer_id is not None:
+        return
+    other_calls = [call_id for call_id in agent.legs.values() if call_id != event.call_id]
+    if other_calls:
+        turn.emit(agents.changed(agent, "call", event.at, call_id=other_calls[-1]))
+    elif agent.sign_out_after or agent.next_reason:
+        release(turn, agent, event.at)
+    elif event.counts_as_miss and agent.missed >= _missed_limit(turn, event.queue):
+        turn.emit(agents.changed(agent, "not_ready", event.at, reason=agents.MISSED))
+    elif event.detail == "unreachable" and agent.reachable:
+        until = event.at + agents.UNREACHABLE_SECONDS
+        turn.emit(
+            agents.changed(agent, "not_ready", event.at, reason=agents.UNREACHABLE, until=until)
+        )
+    else:
+        turn.emit(agents.changed(agent, "ready", event.at))
+
+
+def _missed_limit(turn: Turn, queue: d.QueueName) -> int:
+    return turn.fold.queues[queue].missed_limit
+
+
+def withdraw(turn: Turn, offer: Offer, why: str) -> None:
+    """Take a pending offer back; it ends when the PBX has returned the caller."""
+    memory, visit = turn.memory, turn.state.visits.get(offer.visit_id)
+    if offer.id in memory.withdrawing or visit is None or not turn.may_decide:
+        return
+    memory.withdrawing[offer.id] = why
+    turn.send(
+        partial(
+            c.Withdraw,
+            call_id=offer.call_id,
+            offer_id=offer.id,
+            customer_channel=visit.channel,
+            agent_channel=offer.channel,
+            epoch=turn.state.epoch,
+        )
+    )
+
+
+def tell_phone(turn: Turn, agent: Agent) -> None:
+    """Say whether the agent's phone can ring, where that is news."""
+    if agent.extension is None:
+        return
+    device_state = turn.memory.devices.get(agent.extension, "")
+    reachable = agents.ringable(device_state)
+    if reachable != agent.phone_reachable:
+        turn.emit(
+            d.AgentPhoneChanged(
+                at=turn.now, agent_id=agent.id, reachable=reachable, device_state=device_state
+            )
+        )
+
+
+def tell_panel(turn: Turn, agent: Agent, *, connected: bool) -> None:
+    """Say whether the agent's panel lives, where that is news."""
+    if agent.panel_connected != connected:
+        turn.emit(d.AgentPanelChanged(at=turn.now, agent_id=agent.id, connected=connected))
+
+
+def reachability_changed(turn: Turn, agent_id: d.AgentId) -> None:
+    """The phone or the panel came or went."""
+    agent = turn.state.agents.get(agent_id)
+    if agent is None:
+        return
+    offer = turn.fold.offer_to(agent)
+    if offer is not None and not agent.reachable:
+        withdraw(turn, offer, "unreachable")
+    if agent.state == "not_ready" and agent.reason == agents.UNREACHABLE and agent.reachable:
+        turn.emit(agents.changed(agent, "ready", turn.now))
+    unstick(turn, agent)
+
+
+def unstick(turn: Turn, agent: Agent) -> None:
+    """Callers who wait for this agent alone look around again."""
+    for visit in turn.fold.sticking_to(agent.id):
+        turn.fold.place(visit, turn.now)
+
+
+# --- the native queues ---------------------------------------------------------------------------
+
+
+def native_paused(agent: Agent) -> bool:
+    """Whether Asterisk's own queue should leave the agent alone.
+
+    Only who is not ready is paused: an agent in wrap-up when our server dies has nobody to end it.
+    """
+    return agent.state in ("not_ready", "signed_out")
+
+
+def join_native(turn: Turn, agent: Agent, queue: d.QueueName) -> None:
+    """Make the agent a member of the native queue."""
+    turn.memory.paused[agent.extension or ""] = native_paused(agent)
+    tier = turn.router.members[queue].tiers[turn.router.number[agent.id]]
+    turn.send(
+        partial(
+            c.NativeJoin,
+            queue=queue,
+            extension=agent.extension or "",
+            agent_id=agent.id,
+            paused=native_paused(agent),
+            penalty=tier - 1,
+        )
+    )
+
+
+def signed_in(turn: Turn, event: d.AgentSignedIn) -> None:
+    """Join the native queues."""
+    agent = turn.state.agents.get(event.agent_id)
+    if agent is not None and agent.extension is not None and turn.state.link_up:
+        for queue in turn.router.queues_of[agent.id]:
+            join_native(turn, agent, queue)
+
+
+def signed_out(turn: Turn, event: d.AgentSignedOut) -> None:
+    """Leave the native queues."""
+    if turn.state.link_up:
+        for queue in turn.router.queues_of.get(event.agent_id, ()):
+            turn.send(partial(c.NativeLeave, queue=queue, extension=event.extension))
+
+
+def pause_native(turn: Turn, agent: Agent, event: d.AgentStateChanged) -> None:
+    """Pause or unpause the agent natively when that is news."""
+    if agent.extension is None or not turn.state.link_up:
+        return
+    paused = event.state == "not_ready"
+    if turn.memory.paused.get(agent.extension) != paused:
+        turn.memory.paused[agent.extension] = paused
+        turn.send(partial(c.NativePause, extension=agent.extension, paused=paused))

@@ -1,0 +1,155 @@
+"""What follows from an event: the ACD's answer to each, as further events and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from acd import presence, waiting
+from acd.state import WORKING, AgentLeg
+from acd.turn import Turn
+from cti import domain as d
+
+
+def drain(turn: Turn) -> None:
+    """Answer every event that has not been answered yet, and what follows from the answers."""
+    while turn.todo:
+        react(turn, *turn.todo.popleft())
+
+
+def react(turn: Turn, event: d.DomainEvent, leg: AgentLeg | None) -> None:
+    """Answer one event. `leg`: whose leg it was before a LegEnded or LegRenamed."""
+    if isinstance(event, d.LegEnded):
+        _leg_ended(turn, event, leg)
+    elif isinstance(event, d.LegRenamed):
+        _leg_renamed(turn, event, leg)
+    else:
+        handler = _REACTIONS.get(type(event))
+        if handler is not None:
+            handler(turn, event)
+
+
+# --- legs ----------------------------------------------------------------------------------------
+
+
+def _leg_started(turn: Turn, event: d.LegStarted) -> None:
+    _explain_leg(turn, event.leg_id, event.at)
+
+
+def _explain_leg(turn: Turn, leg_id: d.LegId, at: float) -> None:
+    """A leg of an agent is either the one an offer rings, or a call past us."""
+    leg = turn.state.legs.get(leg_id)
+    if leg is None:
+        return
+    agent = turn.state.agents[leg.agent_id]
+    offer = turn.fold.offer_to(agent)
+    if offer is None or offer.call_id != leg.call_id:
+        presence.on_the_phone(turn, agent, leg.call_id, at)
+
+
+def _leg_answered(turn: Turn, event: d.LegAnswered) -> None:
+    leg = turn.state.legs.get(event.leg_id)
+    if leg is not None:
+        _agent_up(turn, leg, event.leg_id, event.at)
+
+
+def _agent_up(turn: Turn, leg: AgentLeg, leg_id: d.LegId, at: float) -> None:
+    agent = turn.state.agents[leg.agent_id]
+    offer = turn.fold.offer_to(agent)
+    if offer is None or offer.leg_id != leg_id:
+        presence.on_the_phone(turn, agent, leg.call_id, at)
+    elif offer.id not in turn.memory.withdrawing:
+        waiting.answer(turn, offer, at)
+
+
+def _leg_joined(turn: Turn, event: d.LegJoined) -> None:
+    leg = turn.state.legs.get(event.leg_id)
+    if leg is not None and leg.bridge_id == event.bridge_id:
+        _agent_up(turn, leg, event.leg_id, event.at)
+    visit = turn.fold.visit_of(event.call_id)
+    if visit is not None:
+        met = waiting.met(turn, visit)
+        offer = turn.state.offers.get(visit.offer_id or "")
+        if met is not None and not (offer is not None and offer.agent_id == met):
+            waiting.answered_past_us(turn, visit, met, event.at)
+
+
+def _leg_ended(turn: Turn, event: d.LegEnded, leg: AgentLeg | None) -> None:
+    if leg is not None:
+        _leg_taken(turn, leg, event.at)
+    visit = turn.fold.visit_of(event.call_id)
+    if visit is not None and visit.leg_id == event.leg_id:
+        waiting.gone(turn, visit, event.at, exact=event.exact)
+    turn.touched[event.call_id] = event.at
+
+
+def _leg_taken(turn: Turn, leg: AgentLeg, at: float) -> None:
+    agent = turn.state.agents[leg.agent_id]
+    if not agent.legs:
+        presence.call_over(turn, agent, at)
+
+
+def _leg_renamed(turn: Turn, event: d.LegRenamed, leg: AgentLeg | None) -> None:
+    if leg is not None and leg.agent_id != event.agent_id:
+        _leg_taken(turn, leg, event.at)
+    if event.agent_id is not None and (leg is None or leg.agent_id != event.agent_id):
+        _explain_leg(turn, event.leg_id, event.at)
+
+
+# --- visits and offers --------------------------------------------------------------------------
+
+
+def _queue_entered(turn: Turn, event: d.QueueEntered) -> None:
+    visit = turn.state.visits.get(event.visit_id)
+    if visit is not None and not event.adopted:
+        waiting.admit(turn, visit)
+
+
+def _queue_left(turn: Turn, event: d.QueueLeft) -> None:
+    turn.touched[event.call_id] = event.at
+
+
+def _offer_ended(turn: Turn, event: d.OfferEnded) -> None:
+    if event.end != "accepted":
+        presence.after_offer(turn, event)
+
+
+# --- agents --------------------------------------------------------------------------------------
+
+
+def _signed_out(turn: Turn, event: d.AgentSignedOut) -> None:
+    presence.signed_out(turn, event)
+    for queue in turn.router.queues_of.get(event.agent_id, ()):
+        to = turn.fold.queues[queue].when_no_agents
+        if to is not None and not turn.router.signed_in(queue):
+            for _, visit_id in list(turn.fold.lines[queue]):
+                visit = turn.state.visits[visit_id]
+                if turn.router.waits(visit_id):
+                    waiting.send_away(turn, visit, to, "noagents", "no_agents")
+
+
+def _state_changed(turn: Turn, event: d.AgentStateChanged) -> None:
+    agent = turn.state.agents.get(event.agent_id)
+    if agent is not None:
+        presence.pause_native(turn, agent, event)
+        if agent.state not in WORKING:
+            presence.unstick(turn, agent)
+
+
+def _reachability(turn: Turn, event: d.AgentPhoneChanged | d.AgentPanelChanged) -> None:
+    presence.reachability_changed(turn, event.agent_id)
+
+
+_REACTIONS: Final[dict[type, Callable[[Turn, Any], None]]] = {
+    d.LegStarted: _leg_started,
+    d.LegAnswered: _leg_answered,
+    d.LegJoined: _leg_joined,
+    d.QueueEntered: _queue_entered,
+    d.QueueLeft: _queue_left,
+    d.OfferEnded: _offer_ended,
+    d.AgentSignedIn: presence.signed_in,
+    d.AgentSignedOut: _signed_out,
+    d.AgentStateChanged: _state_changed,
+    d.AgentPhoneChanged: _reachability,
+    d.AgentPanelChanged: _reachability,
+}

@@ -1,0 +1,133 @@
+"""What the handlers of one step work with: the state to read, and what comes of the step.
+
+A handler never changes the state. It says what happened (`emit`, which numbers the event and folds
+it in at once), what the PBX shall do (`send`) and what a person is answered (`reply`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from acd.state import AgentLeg, Fold, State
+from config.floor import Floor
+from cti.calls.model import Calls
+from cti.commands import PbxCommand
+from cti.domain import (
+    AgentId,
+    CallId,
+    DomainEvent,
+    LegEnded,
+    LegRenamed,
+    OfferId,
+    Recorded,
+    VisitEnd,
+)
+from cti.inputs import Reply, Request
+
+
+class Maker(Protocol):
+    """A command that lacks only its id."""
+
+    def __call__(self, *, command_id: str) -> PbxCommand: ...  # noqa: D102
+
+
+class InFlight(msgspec.Struct, frozen=True):
+    """A command whose outcome is not known yet."""
+
+    command: PbxCommand
+    position: int = 0
+    expected_wait_seconds: float | None = None
+
+
+class Memory:
+    """What this process alone knows, and a new one finds out anew at its first connect.
+
+    :ivar leaving: visit -> how it will end when the dialplan confirms; None: as the dialplan says.
+    :ivar foreign: visits that are being offered by a process before us.
+    :ivar withdrawing: offer -> why we took it back.
+    :ivar devices: extension -> device state.
+    :ivar panels: agents whose panels showed themselves to this process.
+    :ivar muting: recording -> the agent who wants it paused or resumed.
+    :ivar paused: extension -> whether the native queues were told to leave it alone.
+    """
+
+    def __init__(self) -> None:
+        self.in_flight: dict[str, InFlight] = {}
+        self.leaving: dict[str, VisitEnd | None] = {}
+        self.foreign: set[str] = set()
+        self.withdrawing: dict[OfferId, str] = {}
+        self.devices: dict[str, str] = {}
+        self.panels: set[AgentId] = set()
+        self.muting: dict[str, AgentId] = {}
+        self.paused: dict[str, bool] = {}
+        self.commands = 0
+        self.connected_before = False
+        self.pbx_restarted = False
+
+
+class Turn:
+    """The step in progress."""
+
+    def __init__(self, floor: Floor, node: str, state: State, fold: Fold, calls: Calls) -> None:
+        self.floor = floor
+        self.zone = ZoneInfo(floor.time_zone)
+        self.reasons = frozenset(reason.code for reason in floor.reasons)
+        self.node = node
+        self.label = "".join(letter for letter in node if letter.isascii() and letter.isalnum())
+        self.state = state
+        self.fold = fold
+        self.router = fold.router
+        self.calls = calls
+        self.memory = Memory()
+        self.begin(0.0)
+
+    def begin(self, now: float) -> None:
+        """Start a new step at `now`, epoch seconds."""
+        self.now = now
+        self.events: list[Recorded] = []
+        self.commands: list[PbxCommand] = []
+        self.replies: list[Reply] = []
+        self.todo: deque[tuple[DomainEvent, AgentLeg | None]] = deque()
+        self.touched: dict[CallId, float] = {}
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether offers may be made: the PBX is there and no newer process has taken over."""
+        return self.state.link_up and self.state.fenced_by is None
+
+    def emit(self, event: DomainEvent) -> None:
+        """Say what happened; it is in the state when this returns, reactions follow later."""
+        leg = None
+        if isinstance(event, LegEnded | LegRenamed):
+            leg = self.state.legs.get(event.leg_id)
+        record = Recorded(self.state.next_seq, event)
+        self.calls.evolve(event)
+        self.fold.apply(record)
+        self.events.append(record)
+        self.todo.append((event, leg))
+
+    def send(self, make: Maker, **known: Any) -> str:
+        """Have the PBX do something; `make` gets the command's id. Returns the id."""
+        memory = self.memory
+        memory.commands += 1
+        command_id = f"{self.label}-{self.state.epoch}-{memory.commands}"
+        command = make(command_id=command_id)
+        memory.in_flight[command_id] = InFlight(command, **known)
+        self.commands.append(command)
+        return command_id
+
+    def reply(self, request: Request, code: str | None = None, **detail: str) -> None:
+        """Answer a person: accepted, or refused with a code of `Reply`."""
+        self.replies.append(Reply(request_id=request.request_id, code=code, detail=detail))
+
+    def call_id_of(self, uniqueid: str | None) -> CallId | None:
+        """The call that a channel belongs to."""
+        call = self.calls.call_of(uniqueid) if uniqueid else None
+        return None if call is None else call.call_id
+
+
+Context = Literal["zuoxi-wait", "zuoxi-leave", "zuoxi-announce"]

@@ -1,0 +1,229 @@
+"""Callers who wait: turned away, sent on, told their place, answered, gone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from acd import agents, estimate, queues
+from acd.offers import Offer
+from acd.queues import Visit
+from acd.turn import Context, Turn
+from config.floor import Destination
+from cti import commands as c
+from cti import domain as d
+
+CONFIRM_SECONDS = 4.0
+"""So long the dialplan may be silent about a caller who was sent on."""
+
+
+def send_to(turn: Turn, visit: Visit, context: Context, exten: str) -> None:
+    """Redirect a waiting caller inside our dialplan."""
+    turn.send(
+        partial(
+            c.SendTo, call_id=visit.call_id, channel=visit.channel, context=context, exten=exten
+        )
+    )
+
+
+def send_back(turn: Turn, visit: Visit) -> None:
+    """Fetch the caller into our wait, out of a native queue or a dial."""
+    send_to(turn, visit, "zuoxi-wait", f"{turn.state.epoch}-back")
+
+
+def send_away(
+    turn: Turn, visit: Visit, to: Destination, why: str, end: d.VisitEnd | None = None
+) -> None:
+    """Send the caller on; the visit ends when the dialplan confirms it.
+
+    :param why: said to a caller who is hung up on: closed, full, noagents, timeout.
+    :param end: how the visit will have ended, None: as the dialplan says.
+    """
+    if not turn.may_decide or visit.id in turn.memory.leaving:
+        return
+    turn.memory.leaving[visit.id] = end
+    turn.fold.withheld.add(visit.id)
+    turn.fold.place(visit, turn.now)
+    turn.fold.timers.arm("leaving", visit.id, turn.now + CONFIRM_SECONDS)
+    send_to(turn, visit, "zuoxi-leave", queues.leave_exten(turn.state.epoch, to, why))
+
+
+def stay(turn: Turn, visit_id: str) -> None:
+    """The caller was not sent on after all, and waits again."""
+    turn.memory.leaving.pop(visit_id, None)
+    turn.fold.withheld.discard(visit_id)
+    turn.fold.timers.arm("leaving", visit_id, None)
+    visit = turn.state.visits.get(visit_id)
+    if visit is not None:
+        turn.fold.place(visit, turn.now)
+
+
+def admit(turn: Turn, visit: Visit) -> None:
+    """Turn a caller away who has just entered, if a rule of the queue says so."""
+    settings = turn.fold.queues[visit.queue]
+    others = len(turn.fold.lines[visit.queue]) - 1
+    again = turn.state.visits_had.get(visit.call_id, 0) > queues.MAX_VISITS
+    if not queues.is_open(settings, turn.zone, turn.now):
+        _refuse(turn, visit, settings.when_closed, "closed", "closed", again=again)
+    elif settings.max_waiting is not None and others >= settings.max_waiting:
+        _refuse(turn, visit, settings.when_full, "full", "full", again=again)
+    elif settings.when_no_agents is not None and not turn.router.signed_in(visit.queue):
+        _refuse(turn, visit, settings.when_no_agents, "noagents", "no_agents", again=again)
+    else:
+        for rule in settings.overflow:
+            if rule.waiting_over is not None and others + 1 > rule.waiting_over:
+                if not (again and rule.to.kind == "queue"):
+                    send_away(turn, visit, rule.to, "timeout")
+                return
+
+
+def _refuse(
+    turn: Turn, visit: Visit, to: Destination, why: str, end: d.VisitEnd, *, again: bool
+) -> None:
+    """Two queues that send their callers to each other end in a hang-up, not in a circle."""
+    if again and to.kind == "queue":
+        to = Destination(kind="hangup")
+    send_away(turn, visit, to, why, end if to.kind == "hangup" else None)
+
+
+def overflow(turn: Turn, visit: Visit) -> None:
+    """The wait of an overflow rule is over. Who is being offered just now is looked at again."""
+    moments = [
+        (visit.entered_at + rule.after_seconds, rule.to)
+        for rule in turn.fold.queues[visit.queue].overflow
+        if rule.after_seconds
+    ]
+    due = [(at, to) for at, to in moments if at <= turn.now]
+    waits = turn.may_decide and turn.router.waits(visit.id)
+    again = turn.now + CONFIRM_SECONDS if due and not waits else None
+    later = min((at for at, _ in moments if at > turn.now), default=again)
+    turn.fold.timers.arm("overflow", visit.id, later if again is None else again)
+    if due and waits:
+        _, to = max(due, key=lambda each: each[0])
+        if to.kind != "queue" or turn.state.visits_had.get(visit.call_id, 0) <= queues.MAX_VISITS:
+            send_away(turn, visit, to, "timeout")
+
+
+def announce(turn: Turn, visit: Visit) -> None:
+    """Tell the caller the place and the expected wait, as far as the queue tells them."""
+    settings = turn.fold.queues[visit.queue]
+    every = settings.announce_every_seconds
+    turn.fold.timers.arm("announce", visit.id, turn.now + every)
+    if not turn.may_decide or not turn.router.waits(visit.id):
+        return
+    position = turn.fold.position(visit)
+    wait = expected_wait_seconds(turn, visit.queue, position)
+    place = str(position) if settings.announce_position else "x"
+    told = str(round(wait)) if wait is not None and settings.announce_expected_wait else "x"
+    message = "hold" if place == told == "x" else f"position-{place}-{told}"
+    turn.send(
+        partial(
+            c.SendTo,
+            call_id=visit.call_id,
+            channel=visit.channel,
+            context="zuoxi-announce",
+            exten=f"{turn.state.epoch}-{message}",
+        ),
+        position=position,
+        expected_wait_seconds=wait,
+    )
+
+
+def expected_wait_seconds(turn: Turn, queue: d.QueueName, position: int) -> float | None:
+    """The estimate of `acd.estimate` for a place in a queue."""
+    return estimate.expected_wait_seconds(turn.state.paces[queue], position, turn.now)
+
+
+def leave(
+    turn: Turn,
+    visit: Visit,
+    reason: d.VisitEnd,
+    at: float,
+    *,
+    agent_id: d.AgentId | None = None,
+    exact: bool = True,
+) -> None:
+    """The visit ended."""
+    turn.memory.leaving.pop(visit.id, None)
+    turn.emit(
+        d.QueueLeft(
+            at=at,
+            call_id=visit.call_id,
+            visit_id=visit.id,
+            queue=visit.queue,
+            reason=reason,
+            waited_seconds=max(0.0, at - visit.entered_at),
+            agent_id=agent_id,
+            exact=exact,
+        )
+    )
+
+
+def gone(turn: Turn, visit: Visit, at: float, *, exact: bool) -> None:
+    """The caller's channel ended while waiting."""
+    offer = turn.state.offers.get(visit.offer_id or "")
+    reason: d.VisitEnd = "lost" if turn.memory.pbx_restarted else "abandoned"
+    leave(turn, visit, reason, at, exact=exact)
+    if offer is not None:
+        detail = "caller_left" if reason == "abandoned" else "pbx_restarted"
+        end_offer(turn, offer, "rescinded", detail, at)
+
+
+def end_offer(
+    turn: Turn, offer: Offer, end: d.OfferEnd, detail: str, at: float, *, counts: bool = False
+) -> None:
+    """The offer ended."""
+    turn.memory.withdrawing.pop(offer.id, None)
+    turn.emit(
+        d.OfferEnded(
+            at=at,
+            call_id=offer.call_id,
+            offer_id=offer.id,
+            agent_id=offer.agent_id,
+            queue=offer.queue,
+            end=end,
+            detail=detail,
+            counts_as_miss=counts,
+        )
+    )
+
+
+def answer(turn: Turn, offer: Offer, at: float) -> None:
+    """The agent took the offered call."""
+    visit = turn.state.visits.get(offer.visit_id)
+    if visit is not None:
+        leave(turn, visit, "answered", at, agent_id=offer.agent_id)
+    end_offer(turn, offer, "accepted", "", at)
+    agent = turn.state.agents[offer.agent_id]
+    turn.emit(agents.changed(agent, "call", at, call_id=offer.call_id))
+
+
+def answered_past_us(turn: Turn, visit: Visit, agent_id: d.AgentId, at: float) -> None:
+    """An agent and the waiting caller met without an offer of ours: natively, say."""
+    offer = turn.state.offers.get(visit.offer_id or "")
+    if visit.native:
+        turn.emit(
+            d.NativeLeft(
+                at=at,
+                call_id=visit.call_id,
+                visit_id=visit.id,
+                queue=visit.queue,
+                answered_by=agent_id,
+            )
+        )
+    leave(turn, visit, "answered", at, agent_id=agent_id)
+    if offer is not None:
+        end_offer(turn, offer, "rescinded", "answered_elsewhere", at)
+
+
+def met(turn: Turn, visit: Visit) -> d.AgentId | None:
+    """The agent who stands in one bridge with the waiting caller."""
+    if visit.bridge_id is None:
+        return None
+    for leg_id, leg in turn.state.legs.items():
+        if (
+            leg.call_id == visit.call_id
+            and leg.bridge_id == visit.bridge_id
+            and leg_id != visit.leg_id
+        ):
+            return leg.agent_id
+    return None

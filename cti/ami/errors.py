@@ -6,6 +6,7 @@
   - LoginRefusedError: Asterisk does not let us in
   - LinkDownError: there is no link now
   - ListFailedError: a list action was not answered whole
+    - RightsMissingError: the account may not do what the link needs
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class LinkDownError(AmiError):
 
 class ListFailedError(AmiError):
     """A list action was refused, cut or late; read the whole list again."""
+
+
+class RightsMissingError(ListFailedError):
+    """The manager account lacks rights; give it call, agent, user and reporting in manager.conf."""

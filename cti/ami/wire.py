@@ -8,6 +8,7 @@ what a caller writes into his name must not end the link.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -29,7 +30,11 @@ KEPT_MALFORMED: Final = 20
 KEPT_BYTES: Final = 500
 
 _EVENT: Final = b"Event: "
+_ACTION_ID: Final = b"\r\nActionID: "
 _NO_VALUE: Final = frozenset(("", "<unknown>", "<null>"))
+_ESCAPED: Final = ("CallerIDName", "ConnectedLineName")
+_ESCAPE: Final = re.compile(r"\\(.)")
+_C_ESCAPES: Final = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 _FORBIDDEN: Final = ("\r", "\n", "\0")
 
 
@@ -66,12 +71,24 @@ class Frame:
         end = raw.find(EOL)
         return raw[7:end] if end >= 0 else raw[7:]
 
+    @property
+    def action_id(self) -> str:
+        """The ActionID, "" without one. Needs no parsing."""
+        raw = self.raw
+        start = raw.find(_ACTION_ID)
+        if start < 0:
+            return ""
+        start += len(_ACTION_ID)
+        end = raw.find(EOL, start)
+        return raw[start : end if end >= 0 else None].decode(errors="replace")
+
     def headers(self, malformed: Malformed | None = None) -> dict[str, str | list[str]]:
         """Parse the headers: name -> value, or the list of values where a header is repeated.
 
         A header that is empty or holds Asterisk's `<unknown>` or `<null>` is left out: it has no
         value. Bytes that are not UTF-8 become U+FFFD. Lines that are no header are skipped, and
-        counted in `malformed` where it is given.
+        counted in `malformed` where it is given. Names of people lose the backslashes that Asterisk
+        puts into them (`ast_escape_c`).
         """
         found: dict[str, str | list[str]] = {}
         for line in self.raw.decode(errors="replace").split("\r\n"):
@@ -86,6 +103,8 @@ class Frame:
                 _repeat(found, name, value)
             else:
                 found[name] = value
+        if b"\\" in self.raw:
+            _unescape_names(found)
         return found
 
     def __repr__(self) -> str:
@@ -106,28 +125,35 @@ def _repeat(found: dict[str, str | list[str]], name: str, value: str) -> None:
         found[name] = [before, value]
 
 
+def _unescape_names(found: dict[str, str | list[str]]) -> None:
+    for header, value in found.items():
+        if header.endswith(_ESCAPED) and isinstance(value, str):
+            found[header] = _ESCAPE.sub(lambda match: _C_ESCAPES.get(match[1], match[1]), value)
+
+
 class FrameReader:
     """Cuts a stream of bytes into frames. The result does not depend on how the stream is chunked.
 
+    :ivar greeted: whether the first line came, the greeting or not.
     :ivar version: of the manager protocol, from Asterisk's greeting; None before and without it.
     :ivar malformed: what could not be read. A frame longer than `limit` bytes is skipped whole.
     """
 
-    def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
+    def __init__(self, limit: int = MAX_FRAME_BYTES, *, malformed: Malformed | None = None) -> None:
+        self.greeted = False
         self.version: str | None = None
-        self.malformed = Malformed()
+        self.malformed = Malformed() if malformed is None else malformed
         self._limit = limit
         self._tail = b""
-        self._greeted = False
         self._too_long = b""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes; give the frames that are whole now."""
         if self._tail:
             data = self._tail + data
-        if not self._greeted:
+        if not self.greeted:
             data = self._greeting(data)
-            if not self._greeted:
+            if not self.greeted:
                 self._tail = data
                 return []
         *whole, tail = data.split(END)
@@ -142,7 +168,7 @@ class FrameReader:
         line, end, rest = data.partition(EOL)
         if not end and len(data) <= self._limit + 1:
             return data
-        self._greeted = True
+        self.greeted = True
         if len(line) <= self._limit and line.startswith(GREETING):
             self.version = line[len(GREETING) :].decode(errors="replace").strip()
             return rest

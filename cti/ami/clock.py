@@ -1,0 +1,49 @@
+"""The PBX's clock against ours, and how late its events reach us."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+OFFSET_SAMPLES: Final = 30
+LAG_WINDOW_SECONDS: Final = 60.0
+LAG_SAMPLES: Final = 20_000
+
+
+class ClockOffset:
+    """Our clock minus the PBX's, from pings: the sample with the shortest way counts.
+
+    The PBX stamps its answer somewhere between our sending and our hearing; half-way is wrong by at
+    most half of the round trip.
+    """
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, float]] = deque(maxlen=OFFSET_SAMPLES)
+        self.seconds = 0.0
+
+    def sample(self, sent_at: float, stamped_at: float, heard_at: float) -> None:
+        """Take one ping: sent and heard by our clock, stamped by the PBX's; epoch seconds."""
+        middle = (sent_at + heard_at) / 2
+        self._samples.append((heard_at - sent_at, middle - stamped_at))
+        self.seconds = min(self._samples)[1]
+
+
+class LagMeter:
+    """How old events are when they reach us, in seconds; one sample for each read of the socket."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, float]] = deque(maxlen=LAG_SAMPLES)
+        self.last_seconds: float | None = None
+
+    def add(self, at: float, lag_seconds: float) -> None:
+        """Take one sample. Below zero is an error of the clock offset and counts as zero."""
+        lag_seconds = max(0.0, lag_seconds)
+        self.last_seconds = lag_seconds
+        self._samples.append((at, lag_seconds))
+
+    def p99_seconds(self, now: float) -> float | None:
+        """The 99th percentile of the last minute, None when nothing came in it."""
+        while self._samples and self._samples[0][0] < now - LAG_WINDOW_SECONDS:
+            self._samples.popleft()
+        lags = sorted(lag for _, lag in self._samples)
+        return lags[(len(lags) * 99 - 1) // 100] if lags else None

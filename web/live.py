@@ -735,6 +735,7 @@ class LiveView:
     def _offer_made(self, event: domain.OfferMade) -> None:
         call = self._state.calls.get(event.call_id)
         visit = self._state.visits.get(event.visit_id)
+        self._drop_offer(event.offer_id)
         self._state.offers[event.offer_id] = OfferNow(
             offer_id=event.offer_id,
             call_id=event.call_id,
@@ -750,13 +751,16 @@ class LiveView:
         self._touch_desk(event.agent_id, "offers", event.offer_id)
 
     def _offer_ended(self, event: domain.OfferEnded) -> None:
-        offer = self._state.offers.pop(event.offer_id, None)
-        if not offer:
-            return
-        self._touch_desk(offer.agent_id, "offers", event.offer_id)
-        if event.counts_as_miss:
+        offer = self._drop_offer(event.offer_id)
+        if offer and event.counts_as_miss:
             self._agent(offer.agent_id).today.missed += 1
             self._touch_agent(offer.agent_id)
+
+    def _drop_offer(self, offer_id: OfferId) -> OfferNow | None:
+        offer = self._state.offers.pop(offer_id, None)
+        if offer:
+            self._touch_desk(offer.agent_id, "offers", offer_id)
+        return offer
 
     # --- recordings and outcomes
 
@@ -819,6 +823,8 @@ class LiveView:
             agent.since = event.at
         agent.state, agent.reason, agent.call_id = after
         agent.until = event.until
+        if event.state in ("ready", "not_ready", "signed_out"):
+            agent.next_reason = None
         call = self._state.calls.get(event.call_id) if event.call_id else None
         agent.queue = call.queue if call else None
         self._touch_agent(agent.agent_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from cti.journal.database import AWAY
 from web import agent, floor, health, session
 from web.endpoint import BODY_LIMIT_BYTES, SESSION, Endpoint, Parts, bind
 from web.live_socket import LiveSocket
+from web.openapi import document
 from web.problems import Language, Problem, language_of
 from web.services import LinkStatus, Services
 from web.static import APP, Screens
@@ -51,11 +53,21 @@ def create_app(
     )
     for each in ENDPOINTS:
         app.router.add_route(each.method, each.path, bind(each, parts))
+    app.router.add_get("/api/openapi.json", _documented(services.version))
     app.router.add_get("/api/v1/live", LiveSocket(parts).handle)
     app.router.add_get("/{path:.*}", Screens(screens).handle)
     app.on_response_prepare.append(_safeguards(services))
     app.cleanup_ctx.append(_background(parts))
     return app
+
+
+def _documented(version: str) -> Handler:
+    text = json.dumps(document(ENDPOINTS, version), ensure_ascii=False)
+
+    async def show(_request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type="application/json")
+
+    return show
 
 
 def _background(parts: Parts) -> Callable[[web.Application], AsyncIterator[None]]:

@@ -334,3 +334,11 @@ def test_seats(played):
     assert played.view.seats() == {"8001": "1"}
     played.play(domain.AgentSignedOut(at=NOON, agent_id="1", extension="8001", reason="self"))
     assert played.view.seats() == {}
+
+
+def test_a_wish_is_shown_until_it_comes_true(played):
+    played.state(NOON, "talking", call_id="c1")
+    played.play(domain.AgentNextStateSet(at=NOON, agent_id="1", reason="lunch"))
+    assert played.desk()["me"]["1"]["next_reason"] == "lunch"
+    played.state(NOON + 9, "not_ready", reason="lunch")
+    assert played.desk()["me"]["1"]["next_reason"] is None

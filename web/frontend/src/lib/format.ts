@@ -1,0 +1,58 @@
+/** Times, shares and numbers as the screens show them. */
+
+/** `m:ss`, from an hour on `h:mm:ss`. Negative spans read as 0:00. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const minutes = Math.floor(whole / 60) % 60;
+  const hours = Math.floor(whole / 3600);
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(whole % 60)}`
+    : `${minutes}:${two(whole % 60)}`;
+}
+
+/** A share of 0..1 as whole per cent, an en dash where there is none yet. */
+export function percent(share: number | null | undefined): string {
+  return share == null ? "–" : `${Math.round(share * 100)}%`;
+}
+
+/** Clock time of an epoch in the browser's zone, with seconds where asked. */
+export function clockTime(at: number, locale: string, withSeconds = false): string {
+  return new Intl.DateTimeFormat(locale, {
+    hour: "2-digit",
+    minute: "2-digit",
+    ...(withSeconds ? { second: "2-digit" } : {}),
+    hourCycle: "h23",
+  }).format(new Date(at * 1000));
+}
+
+/** Date and clock time; today's date is left out. */
+export function dateTime(at: number, locale: string, today: Date = new Date()): string {
+  const moment = new Date(at * 1000);
+  if (moment.toDateString() === today.toDateString()) return clockTime(at, locale, true);
+  return new Intl.DateTimeFormat(locale, {
+    ...(moment.getFullYear() === today.getFullYear() ? {} : { year: "numeric" }),
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  }).format(moment);
+}
+
+const MAINLAND_MOBILE = /^(?:\+?86)?(1\d{2})(\d{4})(\d{4})$/;
+
+/** A phone number in groups that the eye can read; masked and foreign ones stay as they are. */
+export function phoneNumber(number: string | null | undefined): string {
+  if (!number) return "";
+  const mobile = MAINLAND_MOBILE.exec(number);
+  return mobile ? `${mobile[1]} ${mobile[2]} ${mobile[3]}` : number;
+}
+
+/** How far a count is past its limit: calm, over it, or at twice the limit. */
+export type Urgency = "calm" | "warn" | "over";
+
+export function urgency(seconds: number, limit: number | null | undefined): Urgency {
+  if (limit == null || limit <= 0 || seconds < limit) return "calm";
+  return seconds < 2 * limit ? "warn" : "over";
+}

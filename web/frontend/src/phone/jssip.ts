@@ -1,0 +1,252 @@
+/** The phone over JsSIP. What JsSIP does by itself and we must not let stand is said where it is. */
+import JsSIP from "jssip";
+import type {
+  EndEvent,
+  IceCandidateEvent,
+  PeerConnectionEvent,
+  RTCSession,
+  TerminateOptions,
+} from "jssip/lib/RTCSession";
+import type { IncomingRTCSessionEvent, OutgoingRTCSessionEvent, UA } from "jssip/lib/UA";
+
+import type { SipAccount } from "@/api/types";
+
+import { MicrophoneGate, NoMicrophone, openMicrophone } from "./microphone";
+import type { LineState, Phone, PhoneCall, PhoneListener } from "./phone";
+
+const REGISTER_SECONDS = 120;
+const ICE_CAP_MS = 500;
+const BUSY_HERE = 486;
+const FINAL_REFUSALS = new Set([401, 403, 404, 407]);
+
+/** What JsSIP says when it ends a call because a re-INVITE was refused. */
+const HOLD_FAILED = "Hold Failed";
+const RESUME_FAILED = "Unhold Failed";
+
+type MakeUA = (account: SipAccount) => UA;
+
+function makeUA(account: SipAccount): UA {
+  return new JsSIP.UA({
+    sockets: [new JsSIP.WebSocketInterface(account.ws_url)],
+    uri: account.uri,
+    authorization_user: account.user,
+    password: account.password,
+    register: true,
+    register_expires: REGISTER_SECONDS,
+    session_timers: false,
+    connection_recovery_min_interval: 1,
+    connection_recovery_max_interval: 8,
+    user_agent: "zuoxi",
+  });
+}
+
+export class JsSipPhone implements Phone {
+  private ua: UA | null = null;
+  private session: RTCSession | null = null;
+  private current: PhoneCall | null = null;
+  private readonly gate = new MicrophoneGate();
+
+  /**
+   * @param audio plays the caller.
+   * @param make builds the user agent; tests give another.
+   */
+  constructor(
+    private readonly listener: PhoneListener,
+    private readonly audio: HTMLAudioElement,
+    private readonly make: MakeUA = makeUA,
+  ) {}
+
+  start(account: SipAccount): void {
+    this.stop();
+    const ua = this.make(account);
+    this.ua = ua;
+    this.listener.line("connecting");
+    const line = (state: LineState): void => {
+      if (this.ua === ua) this.listener.line(state);
+    };
+    ua.on("connecting", () => line("connecting"));
+    ua.on("registered", () => line("registered"));
+    ua.on("unregistered", () => line("lost"));
+    ua.on("disconnected", () => line("lost"));
+    ua.on("registrationFailed", (event) => {
+      line(FINAL_REFUSALS.has(event.response?.status_code) ? "refused" : "lost");
+    });
+    ua.on("newRTCSession", (event: IncomingRTCSessionEvent | OutgoingRTCSessionEvent) => {
+      if (event.session.direction === "incoming") this.ring(event.session);
+    });
+    ua.start();
+  }
+
+  stop(): void {
+    const ua = this.ua;
+    this.ua = null;
+    ua?.stop();
+    this.listener.line("off");
+  }
+
+  async answer(): Promise<void> {
+    const session = this.session;
+    if (!session || this.current?.state !== "ringing") return;
+    this.change({ state: "answering" });
+    let stream: MediaStream;
+    try {
+      stream = await openMicrophone();
+    } catch (error) {
+      if (!(error instanceof NoMicrophone)) throw error;
+      this.listener.trouble({ kind: "microphone", cause: error.state });
+      if (this.session === session) this.change({ state: "ringing" });
+      return;
+    }
+    if (this.session !== session) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    this.gate.guard(stream.getAudioTracks());
+    for (const track of stream.getAudioTracks()) {
+      track.addEventListener("ended", () => this.listener.trouble({ kind: "microphone_lost" }));
+    }
+    session.answer({ mediaStream: stream, pcConfig: { iceServers: [] } });
+  }
+
+  reject(): void {
+    this.session?.terminate({ status_code: BUSY_HERE });
+  }
+
+  hangUp(): void {
+    this.session?.terminate();
+  }
+
+  mute(muted: boolean): void {
+    if (this.current?.state !== "talking") return;
+    this.gate.set({ muted });
+    this.change({ muted });
+  }
+
+  hold(held: boolean): void {
+    const session = this.session;
+    if (!session || this.current?.state !== "talking" || this.current.holding) return;
+    if (held === this.current.held) return;
+    if (held) this.gate.set({ held });
+    const agreed = (): void => {
+      this.gate.set({ held });
+      this.change({ held, holding: false });
+    };
+    this.change({ holding: true });
+    const sent = held ? session.hold({}, agreed) : session.unhold({}, agreed);
+    this.gate.apply();
+    if (!sent) this.refused(held);
+  }
+
+  tones(keys: string): void {
+    if (this.current?.state !== "talking") return;
+    this.session?.sendDTMF(keys, { transportType: JsSIP.C.DTMF_TRANSPORT.RFC2833 });
+  }
+
+  private ring(session: RTCSession): void {
+    if (this.session) {
+      session.terminate({ status_code: BUSY_HERE });
+      return;
+    }
+    this.session = session;
+    this.keepCallOverFailedHold(session);
+    session.on("peerconnection", (event: PeerConnectionEvent) => this.listen(event));
+    session.on("icecandidate", this.capGathering());
+    session.on("accepted", () => this.change({ state: "talking" }));
+    session.on("failed", (event: EndEvent) => this.over(session, event));
+    session.on("ended", () => this.over(session));
+    this.guardMicrophone(session);
+    const identity = session.remote_identity;
+    this.current = {
+      id: session.id,
+      number: identity.uri.user,
+      name: identity.display_name ?? "",
+      state: "ringing",
+      muted: false,
+      held: false,
+      holding: false,
+    };
+    this.listener.call(this.current);
+  }
+
+  /**
+   * JsSIP enables the tracks itself when either side ends a hold (its issue 977). It tells of each
+   * such moment in the same turn, so the gate closes again before a sample is sent.
+   */
+  private guardMicrophone(session: RTCSession): void {
+    const again = (): void => this.gate.apply();
+    session.on("hold", again);
+    session.on("unhold", again);
+    session.on("muted", again);
+    session.on("unmuted", again);
+    session.on("accepted", again);
+    session.on("confirmed", again);
+    session.on("sdp", again);
+  }
+
+  /** JsSIP ends the call when a re-INVITE for hold is refused (a glare is enough). Ours goes on. */
+  private keepCallOverFailedHold(session: RTCSession): void {
+    const terminate = session.terminate.bind(session);
+    session.terminate = (options?: TerminateOptions) => {
+      if (options?.reason_phrase === HOLD_FAILED) this.refused(true);
+      else if (options?.reason_phrase === RESUME_FAILED) this.refused(false);
+      else terminate(options);
+    };
+  }
+
+  /**
+   * The PBX did not agree. A hold that failed leaves the microphone muted, since the agent meant
+   * not to be heard; a resume that failed leaves the call held. JsSIP already counts the wish as
+   * done, so it is told the opposite, which also brings the PBX back in step.
+   */
+  private refused(wanted: boolean): void {
+    const session = this.session;
+    if (!session || !this.current?.holding) return;
+    const held = !wanted;
+    if (session.isOnHold().local === wanted) {
+      if (wanted) session.unhold();
+      else session.hold();
+    }
+    const muted = this.current.muted || wanted;
+    this.gate.set({ held, muted });
+    this.change({ held, muted, holding: false });
+    this.listener.trouble({ kind: wanted ? "hold_failed" : "resume_failed" });
+  }
+
+  private listen({ peerconnection }: PeerConnectionEvent): void {
+    peerconnection.addEventListener("track", (event) => {
+      this.audio.srcObject = event.streams[0] ?? new MediaStream([event.track]);
+    });
+    peerconnection.addEventListener("iceconnectionstatechange", () => {
+      if (peerconnection.iceConnectionState === "failed") {
+        this.listener.trouble({ kind: "media_failed" });
+      }
+    });
+  }
+
+  /** Candidates of far interfaces can take many seconds; the near ones come at once. */
+  private capGathering(): (event: IceCandidateEvent) => void {
+    let started = false;
+    return ({ ready }) => {
+      if (!started) setTimeout(ready, ICE_CAP_MS);
+      started = true;
+    };
+  }
+
+  private over(session: RTCSession, failed?: EndEvent): void {
+    if (this.session !== session) return;
+    if (failed && this.current?.state === "answering" && failed.originator !== "remote") {
+      this.listener.trouble({ kind: "answer_failed", cause: failed.cause });
+    }
+    this.session = null;
+    this.current = null;
+    this.gate.release();
+    this.audio.srcObject = null;
+    this.listener.call(null);
+  }
+
+  private change(change: Partial<PhoneCall>): void {
+    if (!this.current) return;
+    this.current = { ...this.current, ...change };
+    this.listener.call(this.current);
+  }
+}

@@ -1,0 +1,56 @@
+/** The ring: two soft notes, twice, then a pause. Made here, so there is no sound file to load. */
+
+const NOTES = [
+  { hertz: 659, at: 0 },
+  { hertz: 880, at: 0.18 },
+  { hertz: 659, at: 0.5 },
+  { hertz: 880, at: 0.68 },
+];
+const PERIOD_MS = 2600;
+const NOTE_SECONDS = 0.35;
+const LOUDNESS = 0.18;
+
+export class RingTone {
+  private context: AudioContext | null = null;
+  private timer: ReturnType<typeof setInterval> | null = null;
+
+  /** Browsers keep sounds off until the person touched the page. */
+  get blocked(): boolean {
+    return this.context?.state === "suspended";
+  }
+
+  /** To be called from a click or key: from then on the browser lets sounds through. */
+  unlock(): void {
+    this.context ??= new AudioContext();
+    void this.context.resume();
+  }
+
+  start(): void {
+    if (this.timer !== null) return;
+    this.context ??= new AudioContext();
+    this.play();
+    this.timer = setInterval(() => this.play(), PERIOD_MS);
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  private play(): void {
+    const context = this.context;
+    if (context?.state !== "running") return;
+    for (const { hertz, at } of NOTES) {
+      const start = context.currentTime + at;
+      const tone = context.createOscillator();
+      const volume = context.createGain();
+      tone.frequency.value = hertz;
+      volume.gain.setValueAtTime(0, start);
+      volume.gain.linearRampToValueAtTime(LOUDNESS, start + 0.02);
+      volume.gain.exponentialRampToValueAtTime(0.0001, start + NOTE_SECONDS);
+      tone.connect(volume).connect(context.destination);
+      tone.start(start);
+      tone.stop(start + NOTE_SECONDS);
+    }
+  }
+}

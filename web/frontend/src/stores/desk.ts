@@ -1,0 +1,258 @@
+/** The agent's desk: the seat, the state, the offer, the calls, and what the agent can do. */
+import { defineStore } from "pinia";
+import { computed, ref, shallowRef, watch } from "vue";
+
+import { ApiError, call } from "@/api/http";
+import type { DeskCallRow, DeskTables, OfferRow, Problem, Seat } from "@/api/types";
+import { eyeOfAgent, eyeOfCall, type EyeState } from "@/eye/states";
+import { word } from "@/i18n";
+import { serverNow } from "@/lib/clock";
+import { readText, writeText } from "@/lib/storage";
+
+import { useDrafts, type Draft } from "./drafts";
+import { reactiveLink } from "./link";
+import { usePhone } from "./phone";
+import { useSession } from "./session";
+
+/** The phone may ring without a card: the server is away and the PBX's own queue rings us. */
+const CARD_PATIENCE_MS = 1500;
+
+const SEAT_KEY = "extension";
+
+export const useDesk = defineStore("desk", () => {
+  const session = useSession();
+  const phone = usePhone();
+  const drafts = useDrafts();
+  const link = reactiveLink<DeskTables>("desk", ["me", "offers", "calls", "queues"], () =>
+    session.lose(),
+  );
+  const seat = ref<Seat | null>(null);
+  const seatProblem = shallowRef<Problem | null>(null);
+  const answerWhenRinging = ref<string | null>(null);
+  const rejecting = ref<string | null>(null);
+  const chosenDraft = ref<string | null>(null);
+  const cardLate = ref(false);
+
+  const me = computed(() => [...link.tables.me.values()][0] ?? null);
+  const offer = computed<OfferRow | null>(() => [...link.tables.offers.values()][0] ?? null);
+  const calls = computed(() => [...link.tables.calls.values()]);
+  const pulse = computed(() => [...link.tables.queues.values()]);
+  const seated = computed(() => me.value !== null && me.value.state !== "signed_out");
+  const talk = computed<DeskCallRow | null>(
+    () => calls.value.find((each) => each.state === "talking" || each.state === "held") ?? null,
+  );
+  const wrapUp = computed(() => calls.value.find((each) => each.state === "wrap_up") ?? null);
+  const current = computed(() => talk.value ?? wrapUp.value);
+
+  /** What the agent is to the eye now. On hold is a call's state, shown as the agent's. */
+  const eye = computed<EyeState>(() => {
+    if (!me.value) return "signed_out";
+    if (me.value.state === "talking" && talk.value) return eyeOfCall(talk.value.state);
+    return eyeOfAgent({ state: me.value.state, reachable: me.value.phone_reachable });
+  });
+
+  /** The draft in the outcome panel: the one that was picked, else that of the call in hand. */
+  const draft = computed<Draft | null>(() => {
+    const id = chosenDraft.value ?? current.value?.call_id ?? null;
+    return id === null ? null : (drafts.drafts.get(id) ?? null);
+  });
+
+  // --- coming and going
+
+  async function open(agentId: string): Promise<void> {
+    drafts.open(agentId, serverNow());
+    link.open();
+  }
+
+  function close(): void {
+    link.close();
+    phone.stop();
+    seat.value = null;
+  }
+
+  async function takeSeat(extension: string, confirmTakeover = false): Promise<void> {
+    const body = { extension, ...(confirmTakeover ? { confirm_takeover: true } : {}) };
+    const taken = await call<Seat>("POST", "/agent/sign-in", body);
+    seat.value = taken;
+    seatProblem.value = null;
+    writeText(SEAT_KEY, extension);
+    if (taken.sip) await phone.start(taken.sip);
+  }
+
+  async function retakeSeat(extension: string): Promise<void> {
+    try {
+      await takeSeat(extension);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      seatProblem.value = error.problem;
+    }
+  }
+
+  async function leaveSeat(): Promise<void> {
+    await call("POST", "/agent/sign-out");
+    seat.value = null;
+    phone.stop();
+  }
+
+  const lastSeat = (): string | null => readText(SEAT_KEY);
+
+  // --- the state
+
+  const ready = (): Promise<void> => call("POST", "/agent/ready");
+  const notReady = (reason: string): Promise<void> => call("POST", "/agent/not-ready", { reason });
+  const clearNext = (): Promise<void> => call("DELETE", "/agent/next-state");
+  const extendWrapUp = (seconds: number): Promise<void> =>
+    call("POST", "/agent/wrap-up/extend", { seconds });
+
+  // --- the call
+
+  /** Answer now, or as soon as the phone rings when only the card is there yet. */
+  async function answer(): Promise<void> {
+    if (phone.ringing) await phone.answer();
+    else if (offer.value && seat.value?.kind === "browser") {
+      answerWhenRinging.value = offer.value.offer_id;
+    }
+  }
+
+  async function reject(): Promise<void> {
+    const offered = offer.value;
+    answerWhenRinging.value = null;
+    phone.stopRinging();
+    if (!offered || link.state.value !== "live") {
+      phone.reject();
+      return;
+    }
+    rejecting.value = offered.offer_id;
+    try {
+      await call("POST", `/agent/offers/${encodeURIComponent(offered.offer_id)}/reject`);
+    } catch (error) {
+      phone.reject();
+      throw error;
+    } finally {
+      rejecting.value = null;
+    }
+  }
+
+  /** Over SIP where this browser has the call, so it works without our server. */
+  async function hangUp(): Promise<void> {
+    if (phone.call) phone.hangUp();
+    else if (talk.value) await call("POST", callPath(talk.value, "hang-up"));
+  }
+
+  async function endOrReject(): Promise<void> {
+    if (offer.value || phone.ringing) await reject();
+    else await hangUp();
+  }
+
+  async function switchRecording(): Promise<void> {
+    const row = talk.value;
+    if (!row || row.recording === "none") return;
+    const verb = row.recording === "on" ? "recording/pause" : "recording/resume";
+    await call("POST", callPath(row, verb));
+  }
+
+  function callPath(row: { call_id: string }, verb: string): string {
+    return `/agent/calls/${encodeURIComponent(row.call_id)}/${verb}`;
+  }
+
+  /** Save the draft's outcome; `finish` also ends the wrap-up. The draft stays until it is kept. */
+  async function saveOutcome(saving: Draft, finish: boolean): Promise<void> {
+    await call("POST", callPath({ call_id: saving.callId }, "disposition"), {
+      code: saving.code,
+      notes: saving.notes,
+      finish,
+    });
+    drafts.saved(saving.callId, serverNow());
+    if (chosenDraft.value === saving.callId) chosenDraft.value = null;
+  }
+
+  function pickDraft(callId: string | null): void {
+    chosenDraft.value = callId;
+  }
+
+  // --- what follows from what happens
+
+  watch(
+    () => [phone.ringing, offer.value?.offer_id ?? null] as const,
+    ([ringing, offerId], _before, onCleanup) => {
+      cardLate.value = false;
+      if (!ringing) {
+        phone.stopRinging();
+        if (offerId === null) answerWhenRinging.value = null;
+        return;
+      }
+      if (offerId !== null && answerWhenRinging.value === offerId) {
+        answerWhenRinging.value = null;
+        void phone.answer();
+      } else if (offerId !== null) {
+        phone.startRinging();
+      } else {
+        const timer = setTimeout(() => {
+          cardLate.value = true;
+          phone.startRinging();
+        }, CARD_PATIENCE_MS);
+        onCleanup(() => clearTimeout(timer));
+      }
+    },
+  );
+
+  watch(current, (row, before) => {
+    if (!row) return;
+    drafts.of({
+      callId: row.call_id,
+      label: row.name ?? row.number ?? word("common.unknown_caller"),
+      queue: row.queue,
+      startedAt: row.started_at,
+    });
+    if (row.call_id !== before?.call_id) chosenDraft.value = null;
+  });
+
+  /** After a reload the seat is still ours: take it again to get the phone back. */
+  watch(
+    () => me.value?.extension ?? null,
+    (extension) => {
+      if (extension !== null && seat.value === null) void retakeSeat(extension);
+      if (extension === null && seat.value !== null && link.loaded.value) {
+        seat.value = null;
+        phone.stop();
+      }
+    },
+  );
+
+  return {
+    linkState: link.state,
+    loaded: link.loaded,
+    retryIn: link.retryIn,
+    seat,
+    seatProblem,
+    me,
+    offer,
+    calls,
+    pulse,
+    seated,
+    talk,
+    wrapUp,
+    current,
+    eye,
+    draft,
+    answerWhenRinging,
+    rejecting,
+    cardLate,
+    open,
+    close,
+    takeSeat,
+    leaveSeat,
+    lastSeat,
+    ready,
+    notReady,
+    clearNext,
+    extendWrapUp,
+    answer,
+    reject,
+    hangUp,
+    endOrReject,
+    switchRecording,
+    saveOutcome,
+    pickDraft,
+  };
+});

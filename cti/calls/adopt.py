@@ -9,6 +9,7 @@ Each step depends on those before it, so they are rehearsed on a copy of the boo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -23,6 +24,8 @@ from cti.inputs import ChannelState, PbxSnapshot
 
 CLOCK_SECONDS: Final = 1.0
 """A channel that is older than the PBX by more than this died with the PBX before."""
+
+NUMBERS: Final = re.compile(r"[0-9]{1,18}")
 
 
 class Adoption:
@@ -53,7 +56,7 @@ class Adoption:
         """What makes the calls equal to the snapshot."""
         channels = [c for c in self._snapshot.channels if not is_helper(c.name)]
         self._end_vanished({c.uniqueid for c in channels})
-        for channel in sorted(channels, key=lambda c: (-c.duration_seconds, c.uniqueid)):
+        for channel in sorted(channels, key=_age):
             if (found := self._live_leg(channel.uniqueid)) is not None:
                 self._repair(*found, channel)
             else:
@@ -138,6 +141,11 @@ class Adoption:
             calls = {call.call_id: call for call in (self._book.owners[leg] for leg in legs)}
             if len(calls) > 1:
                 self._tell(merge.join(calls.values(), self._begun_at))
+
+
+def _age(channel: ChannelState) -> tuple[float, list[int]]:
+    """The oldest first; Asterisk counts whole seconds, and its uniqueids count channels."""
+    return -channel.duration_seconds, [int(n) for n in NUMBERS.findall(channel.uniqueid)]
 
 
 def _renamed(call_id: CallId, leg: Leg, channel: str, at: float) -> d.LegRenamed:

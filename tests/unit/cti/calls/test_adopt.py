@@ -230,3 +230,26 @@ def test_the_same_snapshot_a_second_time_tells_nothing(lost):
     stage.adopt(snapshot)
     assert stage.adopt(snapshot) == []
     assert stage.calls.illegal_steps == {}
+
+
+def test_the_oldest_channel_is_taken_in_first_whatever_its_uniqueid_looks_like():
+    stage = Stage()
+    stage.pbx.made = 9
+    customer = stage.pbx.caller()
+    stage.pbx.dial(customer, "PJSIP/8001")
+    assert customer.uniqueid > min(stage.pbx.channels)
+    deaf(stage)
+    stage.adopt()
+    assert [(e.call_id, e.direction) for e in stage.told(d.CallStarted)] == [
+        (f"pbx1-{customer.uniqueid}", "inbound")
+    ]
+
+
+def test_a_hang_up_that_was_asked_for_before_the_gap_is_forgotten():
+    stage, customer = given_waiting_call()
+    stage.pbx.request(customer)
+    stage.play()
+    stage.adopt()
+    stage.pbx.hang_up(customer)
+    stage.play()
+    assert [e.hung_up for e in stage.told(d.LegEnded)] == [False]

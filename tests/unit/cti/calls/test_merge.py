@@ -279,3 +279,13 @@ def test_a_channel_that_comes_after_its_call_ended_begins_a_new_call():
     stage.play()
     assert len(stage.ends()) == 1
     assert stage.calls.call_of(late.uniqueid).call_id == f"pbx1-{late.uniqueid}"
+
+
+def test_the_clock_of_a_merged_call_does_not_run_backwards():
+    stage, _, agent, second, colleague = given_consultation()
+    stage.pbx.wait(9)
+    stage.pbx.leave(colleague)
+    stage.pbx.now -= 4
+    stage.pbx.attended(agent, second, colleague)
+    stage.play()
+    assert stage.the_call().last_at == stage.pbx.now + 4

@@ -207,6 +207,8 @@ def test_leaving_the_bridge_ends_the_hold():
     stage, _customer, agent = given_bridged_call()
     stage.pbx.hold(agent)
     stage.pbx.wait(3)
+    stage.pbx.leave(agent)
+    stage.pbx.wait(9)
     stage.pbx.hang_up(agent)
     stage.play()
     (hold,) = stage.the_call().holds
@@ -451,6 +453,22 @@ def test_only_so_many_ended_calls_stay_known():
     assert [stage.calls.call_of(i) is None for i in ids[:3]] == [True, True, False]
     assert stage.calls.call(f"pbx1-{ids[0]}") is None
     assert list(stage.calls.live()) == []
+
+
+def test_nothing_is_left_behind_by_channels_that_are_gone_even_where_events_were_lost():
+    stage, customer, agent = given_bridged_call()
+    stage.pbx.request(customer)
+    stage.pbx.enter(customer, "b2")
+    for channel in (customer, agent):
+        channel.bridge = None
+        stage.pbx.hang_up(channel)
+    stage.play()
+    calls = stage.calls
+    assert len(stage.ends()) == 1
+    assert calls._hung_up == set()
+    assert calls._wiring._members == calls._wiring._ties == calls._wiring._halves == {}
+    book = calls._book
+    assert book.names == book.linkedids == book.rooms == book._legs_of_extension == {}
 
 
 # --- recordings ---

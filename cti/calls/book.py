@@ -319,6 +319,15 @@ class Book:
             return None
         return call
 
+    def _call_step(self, event: d.CallEvent) -> Call | None:
+        call = self.calls.get(event.call_id)
+        after = self._step("call", CALL, NONE if call is None else call.state, event)
+        if call is None or after is None:
+            return None
+        call.state = after
+        call.last_at = max(call.last_at, event.at)
+        return call
+
     def _leg_step(self, event: LegEvent) -> tuple[Call, Leg] | None:
         call = self._live_call(event)
         if call is None:
@@ -483,15 +492,15 @@ class Book:
             call.talk_ended_by = _party(mover)
 
     def _call_transferred(self, event: d.CallTransferred) -> None:
-        if (call := self._live_call(event)) is not None:
+        if (call := self._call_step(event)) is not None:
             call.transfers.append(Transfer(event.at, event.kind, event.by_leg, event.to))
 
     def _call_merged(self, event: d.CallMerged) -> None:
-        call, other = self._live_call(event), self.calls.get(event.merged_call_id)
-        if call is None:
-            return
-        if other is None or other is call or not other.live:
+        other = self.calls.get(event.merged_call_id)
+        if other is None or not other.live or other is self.calls.get(event.call_id):
             self._refuse("call", NONE if other is None else other.state, event)
+            return
+        if (call := self._call_step(event)) is None:
             return
         for call_id in (other.call_id, *other.merged):
             self.calls[call_id] = call
@@ -505,10 +514,8 @@ class Book:
         self._tell_talk(call, None)
 
     def _call_ended(self, event: d.CallEnded) -> None:
-        call = self._live_call(event)
-        if call is None:
+        if (call := self._call_step(event)) is None:
             return
-        call.state = CALL[call.state][d.CallEnded]
         call.ended_at, call.outcome, call.ended_by = event.at, event.outcome, event.ended_by
         call.talk_seconds, call.talking_since = event.talk_seconds, None
         for linkedid in call.linkedids:

@@ -1,0 +1,214 @@
+"""A telephone for recording transcripts: enough SIP over UDP to call, answer, hold and transfer.
+
+Loopback only and without sound: each thing a person does with a phone is one method, so that a
+scenario reads like what people did. Not a SIP stack; load is made with sipp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from typing import Any, Self
+from urllib.parse import quote
+
+_ids = itertools.count(1)
+
+
+def _sdp(port: int, direction: str) -> str:
+    return (
+        f"v=0\r\no=- {next(_ids)} {next(_ids)} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
+        f"t=0 0\r\nm=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n"
+        f"a=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
+    )
+
+
+class Message:
+    """One SIP message: first line and headers (name in small letters -> values)."""
+
+    def __init__(self, data: bytes) -> None:
+        head = data.decode(errors="replace").partition("\r\n\r\n")[0]
+        self.first, *lines = head.split("\r\n")
+        self.headers: dict[str, list[str]] = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            self.headers.setdefault(name.strip().lower(), []).append(value.strip())
+
+    def __getitem__(self, name: str) -> str:
+        return self.headers[name][0]
+
+    @property
+    def status(self) -> int | None:
+        return int(self.first.split()[1]) if self.first.startswith("SIP/2.0") else None
+
+    @property
+    def method(self) -> str:
+        return self["cseq"].split()[1]
+
+
+class Call:
+    """One dialog of a phone."""
+
+    def __init__(self, phone: Phone, call_id: str, local: str, remote: str, target: str) -> None:
+        self.phone, self.call_id, self.local, self.remote = phone, call_id, local, remote
+        self.target = target
+        self.cseq = 100
+        self.request: Message | None = None
+        self.finals: asyncio.Queue[Message] = asyncio.Queue()
+        self.ended = asyncio.Event()
+
+    def _send(self, method: str, extra: str = "", body: str = "", cseq: int | None = None) -> None:
+        if cseq is None:
+            self.cseq += 1
+            cseq = self.cseq
+        content = f"Content-Type: application/sdp\r\n{extra}" if body else extra
+        self.phone.transport.sendto(
+            (
+                f"{method} {self.target} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{self.phone.port};rport;branch=z9hG4bK{next(_ids)}\r\n"
+                f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\n"
+                f"Call-ID: {self.call_id}\r\nCSeq: {cseq} {method}\r\n"
+                f"Contact: <sip:{self.phone.name}@127.0.0.1:{self.phone.port}>\r\n"
+                f"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, UPDATE\r\n"
+                f"{content}Content-Length: {len(body)}\r\n\r\n{body}"
+            ).encode(),
+            self.phone.pbx,
+        )
+
+    async def _invite(self, direction: str) -> int:
+        self._send("INVITE", body=_sdp(self.phone.port + 10_000, direction))
+        final = await self.finals.get()
+        self.remote = final["to"]
+        if "contact" in final.headers:
+            self.target = final["contact"].strip("<>").split(">")[0].lstrip("<")
+        self._send("ACK", cseq=int(final["cseq"].split()[0]))
+        status = final.status
+        assert status is not None
+        return status
+
+    async def answered(self) -> None:
+        """Send the first INVITE and wait until the far end picks up."""
+        status = await self._invite("sendrecv")
+        assert status == 200, status
+
+    def reply(self, code: int, reason: str, *, sdp: bool = False) -> None:
+        """Answer the INVITE that rings."""
+        assert self.request is not None
+        self.phone.reply(self.request, code, reason, self.local, sdp=sdp)
+
+    def ring(self) -> None:
+        self.reply(180, "Ringing")
+
+    def answer(self) -> None:
+        self.reply(200, "OK", sdp=True)
+
+    def busy(self) -> None:
+        self.reply(486, "Busy Here")
+
+    async def hold(self) -> None:
+        assert await self._invite("sendonly") == 200
+
+    async def unhold(self) -> None:
+        assert await self._invite("sendrecv") == 200
+
+    async def transfer(self, number: str, *, replaces: Call | None = None) -> None:
+        """REFER the far end to a number: blind, or onto the far end of another call of ours."""
+        uri = f"sip:{number}@127.0.0.1:{self.phone.pbx[1]}"
+        if replaces is not None:
+            tags = [re.search(r"tag=([^;>]+)", t) for t in (replaces.remote, replaces.local)]
+            to_tag, from_tag = (tag.group(1) for tag in tags if tag)
+            tags_text = f";to-tag={to_tag};from-tag={from_tag}"
+            uri += "?Replaces=" + quote(replaces.call_id + tags_text, safe="")
+        self._send("REFER", f"Refer-To: <{uri}>\r\nReferred-By: {self.local}\r\n")
+        final = await self.finals.get()
+        assert final.status == 202, final.first
+
+    def hang_up(self) -> None:
+        self._send("BYE")
+        self.ended.set()
+
+    def cancel(self) -> None:
+        """Give up before the far end answered."""
+        self.phone.cancel(self)
+
+
+class Phone(asyncio.DatagramProtocol):
+    """A phone with a number on a port of 127.0.0.1; use it as a context manager."""
+
+    def __init__(self, name: str, port: int, pbx_port: int) -> None:
+        self.name, self.port, self.pbx = name, port, ("127.0.0.1", pbx_port)
+        self.calls: dict[str, Call] = {}
+        self.incoming: asyncio.Queue[Call] = asyncio.Queue()
+        self.closed = asyncio.Event()
+        self.transport: Any
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", self.port))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.transport.close()
+        await self.closed.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def call(self, number: str, caller_name: str = "") -> Call:
+        """A call to a number; `answered()` places it."""
+        display = f'"{caller_name}" ' if caller_name else ""
+        call = Call(
+            self,
+            f"{next(_ids)}-{self.port}@127.0.0.1",
+            f"{display}<sip:{self.name}@127.0.0.1>;tag=t{next(_ids)}",
+            f"<sip:{number}@127.0.0.1>",
+            f"sip:{number}@127.0.0.1:{self.pbx[1]}",
+        )
+        self.calls[call.call_id] = call
+        return call
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        message = Message(data)
+        call = self.calls.get(message["call-id"])
+        if message.status is not None:
+            if call is not None and message.status >= 200 and message.method in ("INVITE", "REFER"):
+                call.finals.put_nowait(message)
+        elif message.method == "INVITE" and call is None:
+            call = Call(
+                self,
+                message["call-id"],
+                f"{message['to']};tag=t{next(_ids)}",
+                message["from"],
+                message["contact"].split("<")[1].split(">")[0],
+            )
+            call.request = message
+            self.calls[call.call_id] = call
+            self.reply(message, 100, "Trying", message["to"], sdp=False)
+            self.incoming.put_nowait(call)
+        elif message.method != "ACK":
+            self._handled(message, call)
+
+    def _handled(self, message: Message, call: Call | None) -> None:
+        local = call.local if call else message["to"]
+        self.reply(message, 200, "OK", local, sdp=message.method == "INVITE")
+        if call is not None and message.method == "CANCEL":
+            call.reply(487, "Request Terminated")
+        if call is not None and message.method in ("BYE", "CANCEL"):
+            call.ended.set()
+
+    def reply(self, request: Message, code: int, reason: str, to: str, *, sdp: bool) -> None:
+        vias = "".join(f"Via: {via}\r\n" for via in request.headers["via"])
+        body = _sdp(self.port + 10_000, "sendrecv") if sdp else ""
+        content = "Content-Type: application/sdp\r\n" if sdp else ""
+        self.transport.sendto(
+            (
+                f"SIP/2.0 {code} {reason}\r\n{vias}From: {request['from']}\r\nTo: {to}\r\n"
+                f"Call-ID: {request['call-id']}\r\nCSeq: {request['cseq']}\r\n"
+                f"Contact: <sip:{self.name}@127.0.0.1:{self.port}>\r\n{content}"
+                f"Content-Length: {len(body)}\r\n\r\n{body}"
+            ).encode(),
+            self.pbx,
+        )

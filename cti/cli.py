@@ -117,7 +117,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from cti.app import serve
+    from cti.process import serve
 
     return serve(load(args.config))
 
@@ -143,19 +143,19 @@ def _sim(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from cti.app import examine
+    from cti.admin import examine
 
     return examine(load(args.config), out)
 
 
 def _pbx_install(args: argparse.Namespace) -> int:
-    from cti.app import install_pbx_files
+    from cti.admin import install_pbx_files
 
     return install_pbx_files(load(args.config), args.to, write=True if args.yes else None, out=out)
 
 
 def _user_add(args: argparse.Namespace) -> int:
-    from cti.app import add_user
+    from cti.admin import add_user
 
     password = sys.stdin.readline().rstrip("\n") if args.password_stdin else _ask_password()
     return asyncio.run(
@@ -178,7 +178,7 @@ def _ask_password() -> str:
 
 
 def _reconcile(args: argparse.Namespace) -> int:
-    from cti.app import reconcile
+    from cti.admin import reconcile
 
     return asyncio.run(
         reconcile(load(args.config), args.from_time, args.to_time, as_json=args.json, out=out)

@@ -1,0 +1,251 @@
+"""The composition root: which parts one node has and how they are joined.
+
+What a part does is told in its own room; the way of an event through them in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from acd.core import Core
+from acd.queues import VARIABLES
+from config.floor import Floor
+from config.settings import PbxSettings, Settings, WebSettings
+from cti.ami.link import AmiLink, LinkSettings
+from cti.epoch import Tenure
+from cti.journal import Journal
+from cti.journal.database import Database
+from cti.journal.folds import Thresholds
+from cti.journal.projections import Projections, ProjectionStatus, all_projections
+from cti.pbxfiles import extension_secrets
+from cti.runtime import Runtime
+from web.hub import Hub
+from web.live import LiveView, PbxState
+from web.server import create_app
+from web.services import LinkStatus, Services
+
+log = structlog.get_logger(__name__)
+
+Level = Literal["warning", "error"]
+STATUS_SECONDS = 1.0
+LAG_LIMIT_SECONDS = 2.0
+BEHIND_LIMIT = 5_000
+ROOM = 20_000
+"""Inputs that may wait in the runtime; further ones wait in the link, which may drop them."""
+CHANNEL_VARIABLES = (*VARIABLES.values(), "ZX_STATE", "ZX_OFFER", "ZX_REC")
+
+
+class App:
+    """One node: everything between its Asterisk, its database and its browsers.
+
+    :param dsn: PostgreSQL; it may be away at any time.
+    """
+
+    def __init__(
+        self, settings: Settings, dsn: str, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        floor, node = settings.floor, settings.server.node
+        self.database = Database(dsn, max_size=settings.database.pool_size)
+        self.journal = Journal.open(settings.server.state_folder / "journal", node)
+        self.core = Core(floor, node, next_seq=self.journal.recovered.next_seq)
+        self.live = LiveView(floor)
+        self._restore()
+        self.tenure = Tenure(node, self._may_act)
+        self.runtime = Runtime(
+            self.core,
+            self.journal,
+            self.tenure,
+            clock,
+            heartbeat_seconds=settings.pbx.heartbeat_seconds,
+            checkpoint_parts={"core": self.core.dump, "live": self.live.dump},
+        )
+        self.link = AmiLink(
+            link_settings(settings.pbx),
+            self.runtime.tell,
+            resync=self.tenure.resync,
+            room=lambda: self.runtime.backlog < ROOM,
+            clock=clock,
+        )
+        self.hub = Hub(self.live, self.runtime.tell, clock)
+        self.runtime.observers.append(self.hub.publish)
+        self.projections = Projections(
+            all_projections(node, thresholds(floor)), on_stopped=self._projection_stopped
+        )
+        self.journal.on_stored(self.projections.wake)
+        self._secrets = extension_secrets(settings.pbx.secrets_file, floor)
+
+    def _restore(self) -> None:
+        """State as the journal has it: the checkpoint, then the records after it."""
+        recovered = self.journal.recovered
+        if recovered.checkpoint:
+            parts = msgspec.json.decode(recovered.checkpoint)
+            self.core.load(parts["core"])
+            self.live.load(parts["live"])
+        for record in recovered.tail:
+            self.core.evolve(record)
+            self.live.evolve(record)
+
+    def _may_act(self) -> bool:
+        return self.core.state.fenced_by is None
+
+    # --- running ---
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled. Whatever part fails ends the process, which starts again whole.
+
+        :param ready: called once the server takes browsers (the PBX and the database may be away).
+        """
+        web_runner = web.AppRunner(create_app(self._services()), access_log=None)
+        await web_runner.setup()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in self._parts():
+                    group.create_task(part)
+                await _site(web_runner, self.settings.web).start()
+                ready()
+        finally:
+            await web_runner.cleanup()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.link.close()
+            await self.database.close()
+            self.journal.close()
+
+    def _parts(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            self.runtime.run(),
+            self.link.run(),
+            self.journal.run(self.database.pool),
+            self.projections.run(self.database.pool),
+            self._watch(),
+        ]
+
+    async def _watch(self) -> None:
+        """Show how the parts are, and raise what a person has to know."""
+        while True:
+            link, journal = self._link_status(), self.journal.stats
+            behind = journal.last_seq - journal.stored_seq
+            self.hub.set_link(
+                pbx=link.state,
+                since=link.since,
+                lag_seconds=link.lag_seconds,
+                database=journal.database,
+                journal_behind=behind,
+            )
+            self._alarm("pbx", link.state != "ready", "error", "pbx_" + link.state)
+            self._alarm("lag", (link.lag_seconds or 0) > LAG_LIMIT_SECONDS, "warning", "pbx_lag")
+            self._alarm("database", journal.database == "away", "error", "database_away")
+            self._alarm("disk", journal.disk != "ok", "error", "spool_disk")
+            self._alarm("behind", behind > BEHIND_LIMIT, "warning", "journal_behind")
+            await asyncio.sleep(STATUS_SECONDS)
+
+    def _alarm(self, key: str, on: bool, level: Level, code: str) -> None:
+        if on:
+            self.hub.raise_alarm(key, level=level, code=code)
+        else:
+            self.hub.clear_alarm(key)
+
+    def _projection_stopped(self, status: ProjectionStatus) -> None:
+        log.error("projection_stopped", projection=status.name, reason=status.reason)
+        self.hub.raise_alarm(
+            f"projection.{status.name}",
+            level="error",
+            code="projection_stopped",
+            params={"projection": status.name},
+        )
+
+    # --- the ports of other rooms ---
+
+    def _services(self) -> Services:
+        settings = self.settings
+        return Services(
+            ask=self.runtime.ask,
+            hub=self.hub,
+            floor=settings.floor,
+            pool=self.database.pool,
+            recording_file=self._recording_file,
+            sip_password=self._secrets.get,
+            link=self._link_status,
+            journal=lambda: self.journal.stats,
+            settings=settings.web,
+            sip_ws_url=settings.pbx.sip_ws_url,
+            sip_domain=settings.pbx.sip_domain,
+            clock=self._clock,
+            gauges=self._gauges,
+            version=product_version(),
+        )
+
+    def _link_status(self) -> LinkStatus:
+        status, stats = self.link.status, self.link.stats
+        fenced = self.core.state.fenced_by is not None
+        state: PbxState = "fenced" if fenced else status.state
+        return LinkStatus(
+            state=state,
+            since=status.since,
+            reason="a newer server took this PBX over" if fenced else status.reason,
+            lag_seconds=stats.lag.p99_seconds(self._clock()),
+            events=stats.events,
+            malformed=stats.malformed.count,
+            reconnects=stats.reconnects,
+            queue_depth=self.runtime.backlog,
+        )
+
+    def _gauges(self) -> Mapping[str, float]:
+        return {
+            "ami_overflows": float(self.link.stats.overflows),
+            "ami_ignored": float(self.link.stats.ignored),
+        }
+
+    def _recording_file(self, path: str) -> Path | None:
+        store = self.settings.recording.store_folder.resolve()
+        file = (store / path).resolve()
+        return file if file.is_relative_to(store) and file.is_file() else None
+
+
+def link_settings(pbx: PbxSettings) -> LinkSettings:
+    """Where the AMI is, and the channel variables that re-adopt a call."""
+    return LinkSettings(
+        host=pbx.ami_host,
+        port=pbx.ami_port,
+        user=pbx.ami_user,
+        secret=pbx.ami_secret.get_secret_value(),
+        variables=CHANNEL_VARIABLES,
+    )
+
+
+def thresholds(floor: Floor) -> Thresholds:
+    """Service level and short abandons of each queue, for the reports."""
+    return Thresholds(
+        {
+            queue.name: (float(queue.service_level_seconds), float(queue.short_abandon_seconds))
+            for queue in floor.queues
+        }
+    )
+
+
+def product_version() -> str:
+    """The installed version; "development" in a checkout."""
+    try:
+        return version("zuoxi")
+    except PackageNotFoundError:
+        return "development"
+
+
+def _site(runner: web.AppRunner, settings: WebSettings) -> web.TCPSite:
+    context = None
+    if settings.tls_certificate and settings.tls_key:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return web.TCPSite(runner, settings.host, settings.port, ssl_context=context)

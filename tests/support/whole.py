@@ -1,0 +1,324 @@
+"""The whole product under test: PBX, customers and phones, PostgreSQL, the server as a process.
+
+`async with whole(sandbox, database, floor) as site:` starts everything; `site.server.kill()` is
+kill -9, `site.start_server()` starts it anew. `await site.agent("1001")` signs an agent in over the
+REST API with a live connection, as a panel does.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import argon2
+import asyncpg
+
+from config.floor import Floor
+from cti.sandbox.far_end import FarEnd
+from cti.sandbox.ports import LOOPBACK
+from cti.sandbox.processes import Process
+from cti.sandbox.site import Site
+from cti.sandbox.system import Place
+from tests.support.sandbox import TestSandbox
+from web.users import Passwords, add_user
+
+PROJECT = Path(__file__).parents[2]
+PASSWORD = "correct horse battery 9"
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+Row = dict[str, Any]
+Rows = dict[str, dict[str, Row]]
+
+
+def small_floor(agents: int = 2, kind: str = "desk", **queue: Any) -> Floor:
+    """One queue `support`, agents 1001.. with extensions 8001.. ."""
+    numbers = range(1, agents + 1)
+    return Floor.model_validate(
+        {
+            "queues": [{"name": "support", "wrap_up_seconds": 0, "ring_seconds": 15, **queue}],
+            "agents": [
+                {"id": f"{1000 + n}", "name": f"Agent {n}", "queues": [{"queue": "support"}]}
+                for n in numbers
+            ],
+            "extensions": [{"number": f"{8000 + n}", "kind": kind} for n in numbers],
+        }
+    )
+
+
+class Live:
+    """A live connection that keeps its rows as a browser does."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.rows: Rows = {}
+        self.seq = 0
+        self._changed = asyncio.Event()
+        self._reader = asyncio.create_task(self._read())
+        self._alive = asyncio.create_task(self._say_alive())
+
+    async def _read(self) -> None:
+        async for message in self.socket:
+            self._take(json.loads(message.data))
+        self._changed.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "snapshot":
+            self.rows = message["rows"]
+        elif message["type"] == "changes":
+            for table, rows in message.get("put", {}).items():
+                self.rows.setdefault(table, {}).update(rows)
+            for table, keys in message.get("del", {}).items():
+                for key in keys:
+                    self.rows.get(table, {}).pop(key, None)
+        self.seq = message.get("seq", self.seq)
+        self._changed.set()
+
+    async def _say_alive(self) -> None:
+        while not self.socket.closed:
+            await self.socket.send_json({"type": "alive"})
+            await asyncio.sleep(2)
+
+    async def wait_for(self, what: Callable[[Rows], Any]) -> Any:
+        """Wait until the rows show something; give what `what` found."""
+        while True:
+            found = what(self.rows)
+            if found:
+                return found
+            assert not self.socket.closed, "the server closed the live connection"
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def close(self) -> None:
+        """Leave."""
+        self._alive.cancel()
+        await self.socket.close()
+        await asyncio.gather(self._alive, self._reader, return_exceptions=True)
+
+
+class Person:
+    """Somebody signed in."""
+
+    def __init__(self, http: aiohttp.ClientSession, base: str, me: dict[str, Any]) -> None:
+        self._http = http
+        self._base = base
+        self.me = me
+        self.live: Live | None = None
+        self._headers = {"X-Zuoxi-Csrf": me["csrf"], "Origin": base}
+
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One request: status and body."""
+        async with self._http.request(
+            method, f"{self._base}/api/v1{path}", json=body, headers=self._headers
+        ) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+    async def act(self, path: str, **body: Any) -> Any:
+        """A POST that has to succeed."""
+        status, answer = await self.ask("POST", path, body)
+        assert status < 300, answer
+        return answer
+
+    async def watch(self, topic: str) -> Live:
+        """Open the live connection."""
+        socket = await self._http.ws_connect(
+            f"{self._base}/api/v1/live", headers={"Origin": self._base}
+        )
+        await socket.send_json({"type": "subscribe", "topics": [topic]})
+        self.live = Live(socket)
+        return self.live
+
+    async def state(self, *states: str) -> Row:
+        """Wait until the agent is in one of these states; give the row."""
+        assert self.live is not None
+        agent_id = self.me["agent_id"]
+
+        def found(rows: Rows) -> Row | None:
+            row = rows.get("me", {}).get(agent_id)
+            return row if row is not None and row["state"] in states else None
+
+        row: Row = await self.live.wait_for(found)
+        return row
+
+    async def close(self) -> None:
+        """Leave without signing out."""
+        if self.live:
+            await self.live.close()
+        await self._http.close()
+
+
+@dataclass
+class Whole:
+    """Everything."""
+
+    site: Site
+    far_end: FarEnd
+    dsn: str
+    server: Process | None = None
+    people: list[Person] = field(default_factory=list)
+
+    @property
+    def base(self) -> str:
+        """Origin of the pages."""
+        return f"http://{LOOPBACK}:{self.site.web_port}"
+
+    async def start_server(self, config: Path | None = None) -> Process:
+        """Start the server; it may still connect to the PBX when this returns."""
+        self.server = Process(
+            [sys.executable, "-m", "cti.cli", "serve", "--config", config or self.config],
+            place=Place(self.site.place.state, None),
+            log=self.site.folder / "server.log",
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        )
+        await self.reachable()
+        return self.server
+
+    def __post_init__(self) -> None:
+        self.config = self.site.write_settings()
+
+    async def reachable(self) -> None:
+        """Wait until the pages answer."""
+        assert self.server is not None
+        async with aiohttp.ClientSession() as http:
+            while True:
+                assert self.server.running, self.server.output()
+                try:
+                    async with http.get(f"{self.base}/healthz"):
+                        return
+                except aiohttp.ClientConnectionError:
+                    await asyncio.sleep(0.05)
+
+    async def ready(self) -> None:
+        """Wait until the server serves: PBX and database connected."""
+        async with aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(f"{self.base}/healthz") as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(0.05)
+
+    async def add_user(self, name: str, role: str, agent_id: str | None = None) -> None:
+        """A user with PASSWORD."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            await add_user(
+                connection,
+                Passwords(CHEAP),
+                name=name,
+                password=PASSWORD,
+                roles=[role],
+                agent_id=agent_id,
+                language="en",
+            )
+        finally:
+            await connection.close()
+
+    async def person(self, name: str) -> Person:
+        """Sign in."""
+        http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        async with http.post(
+            f"{self.base}/api/v1/session",
+            json={"user": name, "password": PASSWORD},
+            headers={"Origin": self.base},
+        ) as answer:
+            me = await answer.json()
+            assert answer.status < 300, me
+        person = Person(http, self.base, me)
+        self.people.append(person)
+        return person
+
+    async def agent(self, agent_id: str, extension: str | None = None) -> Person:
+        """An agent at a seat, ready, with a live panel."""
+        name = f"agent{agent_id}"
+        await self.add_user(name, "agent", agent_id)
+        person = await self.person(name)
+        await person.watch("desk")
+        await person.act(
+            "/agent/sign-in", extension=extension or f"8{agent_id[1:]}", confirm_takeover=True
+        )
+        await person.act("/agent/ready")
+        await person.state("ready")
+        return person
+
+    async def leader(self) -> Person:
+        """A leader who watches the floor."""
+        await self.add_user("leader", "leader")
+        person = await self.person("leader")
+        await person.watch("floor")
+        return person
+
+    async def events(self, *types: str) -> list[dict[str, Any]]:
+        """The journal's events of these types, in order."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            rows = await connection.fetch(
+                "SELECT body FROM journal WHERE type = ANY($1) ORDER BY seq", list(types)
+            )
+        finally:
+            await connection.close()
+        return [json.loads(row["body"]) for row in rows]
+
+    async def journalled(self, kind: str, count: int = 1, **wanted: Any) -> list[dict[str, Any]]:
+        """Wait until the journal holds `count` events of this type with these fields."""
+        while True:
+            found = [
+                event
+                for event in await self.events(kind)
+                if all(event.get(name) == value for name, value in wanted.items())
+            ]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        """End the people and the server."""
+        for person in self.people:
+            await person.close()
+        if self.server is not None:
+            await self.server.stop()
+
+
+@asynccontextmanager
+async def whole(
+    sandbox: TestSandbox, dsn: str, floor: Floor | None = None, **values: Any
+) -> AsyncIterator[Whole]:
+    """Start everything; `values` are those of cti.sandbox.site.Site."""
+    floor = floor or small_floor()
+    site = Site(
+        f"site{next(sandbox.numbers)}",
+        place=sandbox.place,
+        tree=sandbox.tree,
+        block=sandbox.ports(600),
+        floor=floor,
+        dsn=dsn,
+        **{"files": {"look_seconds": 1, "slice_seconds": 3}, **values},
+    )
+    await site.pbx.start()
+    try:
+        far_end = FarEnd(
+            f"{site.name}-far",
+            tree=sandbox.tree,
+            place=sandbox.place,
+            block=sandbox.ports(400),
+            pbx=site.pbx,
+            sip=site.carrier,
+            phones=site.phones,
+        )
+        try:
+            await far_end.start()
+            running = Whole(site, far_end, dsn)
+            try:
+                await running.start_server()
+                await running.ready()
+                yield running
+            finally:
+                await running.close()
+        finally:
+            await far_end.kill()
+    finally:
+        await site.pbx.kill()

@@ -184,7 +184,8 @@ def apply_state(agent: Agent, event: AgentStateChanged) -> None:
     """Fold a change of state into the agent."""
     was = agent.state
     if event.state == "talking" and was != "talking":
-        agent.before = (was, agent.reason, agent.until)
+        offered = was == "offered"
+        agent.before = ("ready", None, None) if offered else (was, agent.reason, agent.until)
         agent.queue = agent.recent.get(event.call_id or "")
     if event.state == "wrap_up" and was != "wrap_up":
         agent.wrap_up_started = event.at

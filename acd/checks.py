@@ -52,7 +52,7 @@ def _agents(turn: Turn, now: float) -> Iterator[str]:
             yield f"agent {agent.id} talks without a leg"
         if agent.state == "wrap_up" and agent.until is None:
             yield f"agent {agent.id} wraps up without end"
-        if overdue and turn.state.link_up and agent.state in ("offered", "wrap_up"):
+        if overdue and turn.link_up and agent.state in ("offered", "wrap_up"):
             yield f"agent {agent.id} has been {agent.state} for {now - agent.since:.0f} s"
         if (agent.state == "signed_out") != (agent.extension is None):
             yield f"agent {agent.id} is {agent.state} on extension {agent.extension}"
@@ -73,7 +73,7 @@ def _visits(turn: Turn) -> Iterator[str]:
 
 def _idle_hands(turn: Turn) -> Iterator[str]:
     """No free agent could take a waiting caller: first come, first served, and at once."""
-    if not turn.may_decide:
+    if turn.behind or not turn.may_decide:
         return
     for agent in turn.state.agents.values():
         if agent.free:

@@ -22,6 +22,12 @@ from cti.commands import PbxCommand
 from cti.domain import AgentId, Recorded
 
 
+BEHIND_SECONDS: Final = 2.0
+CATCH_UP_SECONDS: Final = 0.1
+"""While news are older than this, more of it is on the way: nobody is offered a call on the
+strength of what may be over, at most until a tick comes in between."""
+
+
 class Output(msgspec.Struct):
     """What came of one step, in order."""
 
@@ -56,11 +62,17 @@ class Core:
         """Take one input at `now`, epoch seconds."""
         turn = self._turn
         turn.begin(now)
+        if isinstance(item, i.PbxEvent) and now - item.at > BEHIND_SECONDS:
+            turn.behind = True
+            turn.fold.timers.arm("match", "", now + CATCH_UP_SECONDS)
         if isinstance(item, i.Request):
             desk.request(turn, item)
         elif turn.state.fenced_by is None or isinstance(item, i.LinkUp):
             _INPUTS[type(item)](turn, item)
         self._settle(turn)
+        if turn.state.fenced_by is None and deadlines.due(turn):
+            deadlines.passed(turn)
+            self._settle(turn)
         return Output(turn.events, turn.commands, turn.replies)
 
     @staticmethod
@@ -127,8 +139,8 @@ def _fenced(turn: Turn, item: i.Fenced) -> None:
     pbx.fence(turn, item.newer_epoch)
 
 
-def _tick(turn: Turn, _item: i.Tick) -> None:
-    deadlines.passed(turn)
+def _tick(_turn: Turn, _item: i.Tick) -> None:
+    """Nothing but that time passed: what is due is settled after every input."""
 
 
 _INPUTS: Final[dict[type, Callable[[Turn, Any], None]]] = {

@@ -13,6 +13,12 @@ AGAIN_SECONDS: Final = 5.0
 """What cannot be settled while the PBX is away is looked at again after so long."""
 
 
+def due(turn: Turn) -> bool:
+    """Whether any deadline is due."""
+    at = turn.fold.timers.next()
+    return at is not None and at <= turn.now
+
+
 def passed(turn: Turn) -> None:
     """Settle all deadlines that are due."""
     for kind, key in turn.fold.timers.due(turn.now):
@@ -74,6 +80,10 @@ def _foreign(turn: Turn, visit_id: str) -> None:
     pbx.own_again(turn, visit_id)
 
 
+def _match(_turn: Turn, _key: str) -> None:
+    """Nothing to do here: matching follows every step."""
+
+
 _DEADLINES: Final[dict[Kind, Callable[[Turn, str], None]]] = {
     "agent": _agent,
     "panel": _panel,
@@ -83,4 +93,5 @@ _DEADLINES: Final[dict[Kind, Callable[[Turn, str], None]]] = {
     "announce": _announce,
     "leaving": waiting.stay,
     "foreign": _foreign,
+    "match": _match,
 }

@@ -137,7 +137,7 @@ def _reject_offer(turn: Turn, item: i.RejectOffer, agent: Agent) -> None:
     offer = turn.fold.offer_to(agent)
     if offer is None or offer.id != item.offer_id:
         turn.reply(item, "unknown_offer")
-    elif not turn.state.link_up:
+    elif not turn.link_up:
         turn.reply(item, "pbx_down")
     else:
         presence.withdraw(turn, offer, "rejected_in_panel")
@@ -148,7 +148,7 @@ def _hang_up(turn: Turn, item: i.HangUpCall, agent: Agent) -> None:
     legs = [leg_id for leg_id, call_id in agent.legs.items() if call_id == item.call_id]
     if not legs:
         turn.reply(item, "not_your_call")
-    elif not turn.state.link_up:
+    elif not turn.link_up:
         turn.reply(item, "pbx_down")
     else:
         for leg_id in legs:
@@ -215,7 +215,7 @@ def _mute(turn: Turn, item: i.Request, agent: Agent, call_id: d.CallId, *, mute:
         turn.reply(item, "not_your_call")
     elif recording is None or answered is None:
         turn.reply(item, "no_recording")
-    elif not turn.state.link_up:
+    elif not turn.link_up:
         turn.reply(item, "pbx_down")
     else:
         if recording.paused != mute:

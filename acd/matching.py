@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from functools import partial
+from typing import Final
 
 from acd import agents, queues
 from acd.queues import Visit
@@ -19,15 +20,17 @@ from cti import commands as c
 from cti import domain as d
 from recording.policy import records
 
-Entry = tuple[float, int, str, d.AgentId | None]
+NOBODY: Final = ""
+Entry = tuple[float, int, str, d.AgentId]
+"""Urgency (most first), order of entering, visit, and the free agent who would take it, if one."""
 
 
 def match(turn: Turn) -> None:
     """Decide about everybody who became free or began to wait."""
     router = turn.router
-    if not turn.may_decide or not (router.changed_agents or router.changed_visits):
+    if turn.behind or not turn.may_decide or not (router.changed_agents or router.changed_visits):
         return
-    heap = [_entry(turn, each, None) for each in router.changed_visits if router.waits(each)]
+    heap = [_entry(turn, each, NOBODY) for each in router.changed_visits if router.waits(each)]
     for agent_id in router.changed_agents:
         heap += _wanted(turn, agent_id)
     router.changed_visits.clear()
@@ -37,12 +40,12 @@ def match(turn: Turn) -> None:
         *_, visit_id, wanted_by = heapq.heappop(heap)
         still_waiting = router.waits(visit_id)
         chosen = still_waiting and decide(turn, turn.state.visits[visit_id])
-        if wanted_by is not None and (chosen or not still_waiting):
+        if wanted_by != NOBODY and (chosen or not still_waiting):
             for entry in _wanted(turn, wanted_by):
                 heapq.heappush(heap, entry)
 
 
-def _entry(turn: Turn, visit_id: str, wanted_by: d.AgentId | None) -> Entry:
+def _entry(turn: Turn, visit_id: str, wanted_by: d.AgentId) -> Entry:
     visit = turn.state.visits[visit_id]
     settings = turn.fold.queues[visit.queue]
     urgency = queues.urgency(visit, settings, turn.now)

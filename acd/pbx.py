@@ -157,7 +157,7 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
             d.QueueEntered(
                 at=at,
                 call_id=call_id,
-                visit_id=before.id,
+                visit_id=f"{call_id}/{turn.state.next_seq}",
                 queue=before.queue,
                 channel=before.channel,
                 leg_id=before.leg_id,

@@ -177,21 +177,21 @@ def join_native(turn: Turn, agent: Agent, queue: d.QueueName) -> None:
 def signed_in(turn: Turn, event: d.AgentSignedIn) -> None:
     """Join the native queues."""
     agent = turn.state.agents.get(event.agent_id)
-    if agent is not None and agent.extension is not None and turn.state.link_up:
+    if agent is not None and agent.extension is not None and turn.link_up:
         for queue in turn.router.queues_of[agent.id]:
             join_native(turn, agent, queue)
 
 
 def signed_out(turn: Turn, event: d.AgentSignedOut) -> None:
     """Leave the native queues."""
-    if turn.state.link_up:
+    if turn.link_up:
         for queue in turn.router.queues_of.get(event.agent_id, ()):
             turn.send(partial(c.NativeLeave, queue=queue, extension=event.extension))
 
 
 def pause_native(turn: Turn, agent: Agent, event: d.AgentStateChanged) -> None:
     """Pause or unpause the agent natively when that is news."""
-    if agent.extension is None or not turn.state.link_up:
+    if agent.extension is None or not turn.link_up:
         return
     paused = event.state == "not_ready"
     if turn.memory.paused.get(agent.extension) != paused:

@@ -14,6 +14,7 @@ Kind = Literal[
     "overflow",
     "announce",
     "leaving",  # the dialplan is silent about a caller we sent on
+    "match",  # decisions were put off while the news were old
     "foreign",  # a caller is still being offered by a process before us
 ]
 

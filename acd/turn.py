@@ -88,6 +88,7 @@ class Turn:
     def begin(self, now: float) -> None:
         """Start a new step at `now`, epoch seconds."""
         self.now = now
+        self.behind = False
         self.events: list[Recorded] = []
         self.commands: list[PbxCommand] = []
         self.replies: list[Reply] = []
@@ -96,8 +97,13 @@ class Turn:
 
     @property
     def may_decide(self) -> bool:
-        """Whether offers may be made: the PBX is there and no newer process has taken over."""
-        return self.state.link_up and self.state.fenced_by is None
+        """Whether to command: the PBX is there and no newer process has taken over."""
+        return self.link_up and self.state.fenced_by is None
+
+    @property
+    def link_up(self) -> bool:
+        """Whether this process has the PBX in sight. The journal may still believe that one has."""
+        return self.memory.connected_before and self.state.link_up
 
     def emit(self, event: DomainEvent) -> None:
         """Say what happened; it is in the state when this returns, reactions follow later."""

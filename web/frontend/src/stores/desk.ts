@@ -79,9 +79,12 @@ export const useDesk = defineStore("desk", () => {
     if (taken.sip) await phone.start(taken.sip);
   }
 
-  async function retakeSeat(extension: string): Promise<void> {
+  /** After a reload the seat is still ours; the phone has to be started again. */
+  async function resumeSeat(): Promise<void> {
     try {
-      await takeSeat(extension);
+      const held = await call<Seat>("GET", "/agent/seat");
+      seat.value = held;
+      if (held.sip) await phone.start(held.sip);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       seatProblem.value = error.problem;
@@ -207,11 +210,10 @@ export const useDesk = defineStore("desk", () => {
     if (row.call_id !== before?.call_id) chosenDraft.value = null;
   });
 
-  /** After a reload the seat is still ours: take it again to get the phone back. */
   watch(
     () => me.value?.extension ?? null,
     (extension) => {
-      if (extension !== null && seat.value === null) void retakeSeat(extension);
+      if (extension !== null && seat.value === null) void resumeSeat();
       if (extension === null && seat.value !== null && link.loaded.value) {
         seat.value = null;
         phone.stop();

@@ -113,8 +113,8 @@ def _take_visit(turn: Turn, channel: ChannelState) -> Visit | None:
         return visit
     if visit is not None:
         pbx.close(turn, visit, "overflowed", turn.now, exact=False)
-    elif call_id in turn.state.answered:
-        return None
+    elif call_id in turn.state.answered and channel.variables.get("ZX_STATE") != "waiting":
+        return None  # in the talk: the dialplan leaves ZX_STATE as it was when the phone was rung
     pbx.enter(turn, call_id, channel.uniqueid, channel.name, entry=entry, at=turn.now, adopted=True)
     return turn.fold.visit_of(call_id)
 

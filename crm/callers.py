@@ -1,0 +1,163 @@
+"""Who calls: an index in memory from number to facts, so that a hook never waits for the database.
+
+Loaded from table `callers`, kept fresh by LISTEN; who talked last to a number comes from table
+`calls` at the load and from `note_agent` after it. While the database is away the index stays as
+it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+import phonenumbers
+import structlog
+
+log = structlog.get_logger(__name__)
+
+CHANNEL: Final = "callers_changed"
+MAX_NUMBER: Final = 40
+LAST_AGENT_DAYS: Final = 90
+FIRST_RETRY_SECONDS: Final = 0.5
+LAST_RETRY_SECONDS: Final = 10.0
+CONNECTION_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class CallerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a number.
+
+    :param number: E.164.
+    :param priority: -100 to 100, added to the queue's.
+    :param owner_agent_id: whose customer it is.
+    :param blocked: not to be let into any queue.
+    """
+
+    number: str
+    customer_id: str | None = None
+    name: str | None = None
+    level: str | None = None
+    language: str | None = None
+    priority: int = 0
+    owner_agent_id: str | None = None
+    blocked: bool = False
+
+
+@lru_cache(maxsize=8192)
+def e164(text: str, region: str) -> str | None:
+    """The number in E.164, None where `text` is none (an extension, "anonymous", rubbish).
+
+    :param region: two letters; the country of numbers without a country code.
+    """
+    if len(text) > MAX_NUMBER:
+        return None
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+class CallerIndex:
+    """The index. `run` keeps it fresh for as long as it is not cancelled.
+
+    :param connect: opens a new connection to the database.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]], *, region: str = "CN"
+    ) -> None:
+        self._connect = connect
+        self._region = region
+        self._facts: dict[str, CallerFacts] = {}
+        self._last_agents: dict[str, str] = {}
+        self.loaded = asyncio.Event()
+        """Set after the first load; cleared while the database is away."""
+
+    def find(self, number: str | None) -> CallerFacts | None:
+        """What is known of the number, in any common notation."""
+        normal = self.normal(number)
+        return self._facts.get(normal) if normal else None
+
+    def last_agent(self, number: str | None) -> str | None:
+        """Who talked last to this number."""
+        normal = self.normal(number)
+        return self._last_agents.get(normal) if normal else None
+
+    def note_agent(self, number: str | None, agent_id: str) -> None:
+        """An agent has talked to this number."""
+        if normal := self.normal(number):
+            self._last_agents[normal] = agent_id
+
+    def normal(self, number: str | None) -> str | None:
+        """The number in E.164, None where it is none."""
+        return e164(number, self._region) if number else None
+
+    async def run(self) -> None:
+        """Load, follow the changes, and start over whenever the database was away."""
+        wait = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._follow()
+            except CONNECTION_LOST as error:
+                log.warning("callers: database away", error=str(error), retry_seconds=wait)
+            if self.loaded.is_set():
+                wait = FIRST_RETRY_SECONDS
+            self.loaded.clear()
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LAST_RETRY_SECONDS)
+
+    async def _follow(self) -> None:
+        """One connection's life: returns or raises when it is lost."""
+        connection = await self._connect()
+        changed: asyncio.Queue[str | None] = asyncio.Queue()
+        try:
+            connection.add_termination_listener(lambda _: changed.put_nowait(None))
+            # Listen first: a change between the load and the listening would be lost.
+            await connection.add_listener(CHANNEL, lambda *told: changed.put_nowait(str(told[3])))
+            await self._load(connection)
+            self.loaded.set()
+            while (number := await changed.get()) is not None:
+                await self._refresh(connection, number)
+        finally:
+            connection.terminate()
+
+    async def _refresh(self, connection: asyncpg.Connection[Any], number: str) -> None:
+        if number == "*":
+            await self._load(connection)
+            return
+        row = await connection.fetchrow(f"{_FACTS} WHERE number = $1", number)
+        if row is None:
+            self._facts.pop(number, None)
+        else:
+            self._facts[number] = _facts(row)
+
+    async def _load(self, connection: asyncpg.Connection[Any]) -> None:
+        rows = await connection.fetch(_FACTS)
+        self._facts = {row["number"]: _facts(row) for row in rows}
+        for row in await connection.fetch(_LAST_AGENTS, str(LAST_AGENT_DAYS)):
+            if normal := self.normal(row["caller_number"]):
+                # What was noted since we run is newer than any row.
+                self._last_agents.setdefault(normal, row["agent_id"])
+
+
+_FACTS: Final = (
+    "SELECT number, customer_id, name, level, language, priority, owner_agent_id, blocked"
+    " FROM callers"
+)
+_LAST_AGENTS: Final = """
+SELECT DISTINCT ON (caller_number) caller_number, agent_id
+FROM calls
+WHERE agent_id IS NOT NULL AND caller_number IS NOT NULL
+  AND started_at > now() - ($1 || ' days')::interval
+ORDER BY caller_number, started_at DESC
+"""
+
+
+def _facts(row: asyncpg.Record) -> CallerFacts:
+    return CallerFacts(**dict(row))

@@ -1,0 +1,117 @@
+"""Without the server: callers go to Asterisk's own queue and come back, by dialplan alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+
+import pytest
+import pytest_asyncio
+
+from tests.support.dialplan import Site, floor, site
+from tests.support.sandbox import TestSandbox
+
+pytestmark = pytest.mark.asterisk
+
+LIMIT_SECONDS = 3
+
+
+@pytest_asyncio.fixture
+async def centre(sandbox: TestSandbox) -> AsyncIterator[Site]:
+    """Start a PBX that misses the server after 3 s, with agent 1001 in the native queue."""
+    async with site(
+        sandbox,
+        floor(strategy="tiers"),
+        enter_hook=False,
+        heartbeat_limit_seconds=LIMIT_SECONDS,
+    ) as centre:
+        await centre.server.act(
+            "QueueAdd", Queue="zx-support", Interface="PJSIP/8001", MemberName="1001"
+        )
+        yield centre
+
+
+async def test_caller_is_served_natively_without_the_server(centre: Site) -> None:
+    caller, entered = await centre.enter()
+    centre.stop_beating()
+    native = await centre.said("ZxNative", Queue="support")
+    assert float(native["Timestamp"]) - float(entered["Timestamp"]) < 25
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    assert await centre.variable("ZX_STATE", entered["Channel"]) == "native"
+    assert await centre.variable("ZX_REC", entered["Channel"]) == entered["Uniqueid"]
+    assert int(await centre.variable("QUEUE_PRIO", entered["Channel"])) >= LIMIT_SECONDS
+    await agent.answer()
+    await agent.hears()
+    await agent.hang_up()
+    await caller.ended.wait()
+    assert centre.heard("ZxWait") == []
+
+
+async def test_who_enters_without_the_server_goes_there_at_once(centre: Site) -> None:
+    centre.stop_beating()
+    await centre.beat(age_seconds=60)
+    _, entered = await centre.enter()
+    native = await centre.said("ZxNative")
+    assert float(native["Timestamp"]) - float(entered["Timestamp"]) < LIMIT_SECONDS
+
+
+async def test_caller_comes_back_by_dialplan_when_the_server_does(centre: Site) -> None:
+    await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="true")
+    _, entered = await centre.enter()
+    centre.stop_beating()
+    await centre.said("ZxNative")
+    centre.keep_beating()
+    back = await centre.said("ZxWait", Queue="support")
+    assert back["Uniqueid"] == entered["Uniqueid"]
+    await centre.offer(entered, "o1", "8002")
+    await centre.far_end.agent("8002").ringing.wait()
+
+
+async def test_server_takes_a_caller_over_before_the_slice_ends(centre: Site) -> None:
+    await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="true")
+    _, entered = await centre.enter()
+    centre.stop_beating()
+    await centre.server.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    await centre.beat()
+    await centre.redirect(entered["Channel"], "zuoxi-wait", f"{centre.epoch}-back")
+    await centre.said("ZxWait")
+    left = await centre.server.event("QueueCallerLeave", Uniqueid=entered["Uniqueid"])
+    joined = await centre.server.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    assert float(left["Timestamp"]) - float(joined["Timestamp"]) < 2
+
+
+async def test_phone_that_rings_when_the_slice_ends_rings_on(centre: Site) -> None:
+    caller, _ = await centre.enter()
+    centre.stop_beating()
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    # Well beyond the slice of 3 s: the same call still rings.
+    assert not await _within(agent.free.wait(), 5)
+    await agent.answer()
+    await agent.hears()
+    assert len([e for e in centre.server.events if e["Event"] == "QueueCallerJoin"]) == 1
+    await caller.hang_up()
+
+
+async def test_callers_keep_their_order_over_slices(centre: Site) -> None:
+    await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="true")
+    _, first = await centre.enter(caller_id="13800000001")
+    assert not await _within(centre.said("ZxNative"), 1.2)  # the second comes a second later
+    _, second = await centre.enter(caller_id="13800000002")
+    centre.stop_beating()
+    for entered in (first, second):
+        await centre.server.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    centre.server.events.clear()
+    await centre.server.event("QueueCallerJoin", Uniqueid=second["Uniqueid"])  # a new slice
+    await centre.server.event("QueueCallerJoin", Uniqueid=first["Uniqueid"])
+    await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="false")
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    assert agent.caller_number == "13800000001"
+
+
+async def _within(wait: Awaitable[object], seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(wait, seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,57 @@
+"""The dialplan of sites that differ from the plain one: each test has a PBX of its own."""
+
+import pytest
+
+from tests.support.dialplan import floor, site
+from tests.support.sandbox import TestSandbox
+
+pytestmark = pytest.mark.asterisk
+
+
+async def test_overflow_to_a_number_outside(sandbox: TestSandbox) -> None:
+    outside = """
+[from-trunk]
+exten => _X.,1,Goto(zuoxi-enter,support,1)
+[from-zuoxi]
+exten => _+X.,1,UserEvent(Outside,Number: ${EXTEN})
+ same => n,Hangup()
+"""
+    async with site(sandbox, floor(), trunk=outside, enter_hook=False) as centre:
+        caller, entered = await centre.enter()
+        exten = f"{centre.epoch}-number-+86-10-12345678"
+        await centre.redirect(entered["Channel"], "zuoxi-leave", exten)
+        assert (await centre.said("Outside"))["Number"] == "+861012345678"
+        assert (await centre.said("ZxLeave"))["Verb"] == "number"
+        await caller.ended.wait()
+
+
+async def test_hostile_facts_stay_inside_their_header(sandbox: TestSandbox) -> None:
+    trunk = r"""
+[from-trunk]
+exten => _X.,1,Set(ZX_NAME=${CALLERID(name)})
+ same => n,Set(ZX_PRIO=5${CALLERID(name)})
+ same => n,Set(ZX_SKILLS=english:3&billing:2)
+ same => n,Set(ZX_LANG=zh_CN)
+ same => n,Goto(zuoxi-enter,support,1)
+"""
+    hostile = "Eve ${SHELL(id)},Sticky: 1001)张三'&x;}"
+    async with site(sandbox, floor(), trunk=trunk, enter_hook=False) as centre:
+        caller = await centre.far_end.call("100", "1,2)$[1+1]", name=hostile)
+        entered = await centre.said("ZxEnter")
+        assert entered["CustomerName"] == "Eve SHELLidSticky 1001张三x"
+        assert entered["CallerPriority"].startswith("5")
+        assert entered["Skills"] == "english:3&billing:2"
+        assert entered["CallerLanguage"] == "zh_CN"
+        assert "Sticky" not in entered
+        assert await centre.variable("ZX_NAME", entered["Channel"]) == entered["CustomerName"]
+        await caller.hang_up()
+
+
+async def test_welcome_is_heard_before_the_wait_begins(sandbox: TestSandbox) -> None:
+    async with site(sandbox, floor(welcome="hello"), enter_hook=False) as centre:
+        caller = await centre.far_end.call("100", "13800138000")
+        await caller.answered.wait()
+        await caller.hears()
+        entered = await centre.said("ZxEnter")
+        answered = await centre.server.event("Newstate", Uniqueid=entered["Uniqueid"])
+        assert float(entered["Entered"]) > float(answered["Timestamp"]) + 0.5

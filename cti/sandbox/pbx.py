@@ -125,17 +125,17 @@ def _unpack(place: Place, target: Path, say: Say) -> None:
     )
     say("Converting the music on hold to the callers' codecs.")
     for wave in (target / "usr/share/asterisk/moh").glob("*.wav"):
-        _to_g711(wave)
+        to_g711(wave)
 
 
-def _to_g711(wave: Path) -> None:
+def to_g711(wave: Path) -> None:
     """Write a 16-bit mono 8 kHz WAV as .ulaw and .alaw beside it."""
     samples = array("H", wave.read_bytes()[44:])
-    for suffix, table in ((".ulaw", _ulaw_table()), (".alaw", _alaw_table())):
+    for suffix, table in ((".ulaw", ulaw_table()), (".alaw", alaw_table())):
         wave.with_suffix(suffix).write_bytes(bytes(map(table.__getitem__, samples)))
 
 
-def _ulaw_table() -> bytes:
+def ulaw_table() -> bytes:
     """Return the G.711 mu-law byte of every 16-bit sample (two's complement)."""
 
     def encode(sample: int) -> int:
@@ -147,7 +147,7 @@ def _ulaw_table() -> bytes:
     return bytes(map(encode, _signed_samples()))
 
 
-def _alaw_table() -> bytes:
+def alaw_table() -> bytes:
     """Return the G.711 A-law byte of every 16-bit sample (two's complement)."""
 
     def encode(sample: int) -> int:

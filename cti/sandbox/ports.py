@@ -37,9 +37,10 @@ class PortBlock:
     def take(self, count: int = 1) -> int:
         """Return the first of `count` ports in a row that were not taken before.
 
-        A row may hold the claims' own numbers, so it is for UDP; a single port never is one.
+        A single port is one that nobody uses now. A row is for RTP, and its user steps over ports
+        that somebody uses; it may hold the claims' own numbers, which are TCP's.
         """
-        if self._next % _STEP == 0:
+        while count == 1 and self._next < self._stop and not _unused(self._next):
             self._next += 1
         first = self._next
         if first + count > self._stop:
@@ -72,3 +73,14 @@ class PortBlock:
             except OSError:
                 return False
         return True
+
+
+def _unused(port: int) -> bool:
+    """Tell whether neither TCP nor UDP has `port` in use; a claim's own port is in use."""
+    try:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(type=kind) as probe:
+                probe.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True

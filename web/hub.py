@@ -3,7 +3,8 @@
 Floor rows are coalesced to ten messages a second and encoded once for all who may see the same;
 an agent's own rows go out at once; the pulse of the queues on the desks twice a second. Each client
 has a bounded queue and one writer: a browser that does not keep up loses its queue and gets a fresh
-snapshot when it reads again.
+snapshot when it reads again. Every SWEEP_SECONDS each page hears {"type": "alive", "now": ...}, so
+that it notices a connection that is only half there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from web.panels import Panels
 
 FLOOR_SECONDS = 0.1
 PULSE_SECONDS = 0.5
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 2.0
 QUEUE_LIMIT = 64
 """Messages a client may lag behind before its queue is dropped for a snapshot."""
 SEND_SECONDS = 30.0
@@ -55,6 +56,11 @@ class Client:
         self._stale = False
         self._closing = False
         self._wake = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._queue and not self._stale
 
     def refresh(self) -> None:
         """Forget what was queued: the next thing this client gets is a snapshot."""
@@ -237,7 +243,15 @@ class Hub:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self._clock()
             self._tell_all(self.panels.sweep(now))
+            self._beat(now)
             self._spread(self.view.roll(now))
+
+    def _beat(self, now: float) -> None:
+        """Let every page know that the connection lives; those with messages waiting know it."""
+        message = self._encode({"type": "alive", "now": now})
+        for client in self._clients:
+            if client.topic and client.idle:
+                client.put(message)
 
     def _tell_all(self, items: list[Input]) -> None:
         for item in items:

@@ -21,7 +21,7 @@ from acd.estimate import Pace, answered, emptied, expected_wait_seconds
 from config.floor import Floor, QueueSettings
 from cti import domain
 from cti.domain import AgentId, AgentState, CallId, OfferId, QueueName, Recorded
-from web.rights import masked
+from web.rights import masked, masked_name
 
 Topic = Literal["desk", "floor"]
 Row = dict[str, object]
@@ -111,7 +111,9 @@ class Who(msgspec.Struct):
     def row(self, clear: bool) -> Row:
         """The fields as rows show them; `clear`: the number in full."""
         fields = msgspec.structs.asdict(self)
-        return fields if clear else {**fields, "number": masked(self.number)}
+        if clear:
+            return fields
+        return {**fields, "number": masked(self.number), "name": masked_name(self.name)}
 
 
 class VisitNow(msgspec.Struct):
@@ -327,12 +329,9 @@ class LiveView:
         """The agent's present state, None when unknown."""
         return self._state.agents.get(agent_id)
 
-    def agent_on(self, extension: str) -> AgentId | None:
-        """Who is signed in there."""
-        for agent in self._state.agents.values():
-            if agent.extension == extension:
-                return agent.agent_id
-        return None
+    def call(self, call_id: CallId) -> CallNow | None:
+        """A call that lasts or is being wrapped up, None otherwise."""
+        return self._state.calls.get(call_id)
 
     def seats(self) -> dict[str, AgentId]:
         """Extension -> who is signed in there."""

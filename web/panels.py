@@ -13,7 +13,7 @@ from cti.inputs import Input, PanelAlive, PanelLost
 
 SILENT_SECONDS = 6.0
 """A panel says "alive" every 2 s; three missed ones mean that nobody would hear it ring."""
-RETURN_SECONDS = 10.0
+RETURN_SECONDS = 15.0
 """So long panels that were connected before a restart of the server have to come back."""
 
 

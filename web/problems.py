@@ -59,6 +59,11 @@ PROBLEMS: Mapping[str, Kind] = {
         Words("内容类型不支持", "请求必须是 application/json。", "请刷新页面后重试。"),
         Words("Unsupported content", "The body must be application/json.", "Reload the page."),
     ),
+    "bad_cursor": Kind(
+        400,
+        Words("翻页位置无效", "翻页标记不是本列表给出的。", "请从第一页重新开始。"),
+        Words("No such page", "The cursor is not one of this list.", "Begin at the first page."),
+    ),
     "unknown_address": Kind(
         404,
         Words("地址不存在", "没有这个地址。", "请检查地址。"),

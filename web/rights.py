@@ -5,6 +5,7 @@ One table. A person may have several roles; the rights add up.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -61,12 +62,18 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     ),
     "admin": frozenset({"floor.see", "alarms.clear", "metrics.see"}),
 }
+_NUMBER = re.compile(r"\+?[\d -]{7,}")
 ROLES: tuple[Role, ...] = tuple(RIGHTS)
 
 
 def rights_of(roles: Iterable[Role]) -> frozenset[Right]:
     """All rights that `roles` give together."""
     return frozenset().union(*(RIGHTS[role] for role in roles))
+
+
+def masked_name(name: str | None) -> str | None:
+    """The name, masked where it is a number: PBXs often send the number as the caller's name."""
+    return masked(name) if name and _NUMBER.fullmatch(name.strip()) else name
 
 
 def masked(number: str | None) -> str | None:

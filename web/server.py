@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from cti.journal.database import AWAY
-from web import agent, floor, health, session
+from web import agent, calls, floor, health, recordings, session
 from web.endpoint import BODY_LIMIT_BYTES, SESSION, Endpoint, Parts, bind
 from web.live_socket import LiveSocket
 from web.openapi import document
@@ -32,6 +32,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *session.ENDPOINTS,
     *floor.ENDPOINTS,
     *agent.ENDPOINTS,
+    *calls.ENDPOINTS,
+    *recordings.ENDPOINTS,
     *health.ENDPOINTS,
 )
 

@@ -28,8 +28,10 @@ from config.settings import WebSettings
 from cti import domain, inputs
 from cti.domain import Recorded
 from cti.inputs import Input, Reply, Request
-from cti.journal import JournalStats
+from cti.journal import Journal, JournalStats
 from cti.journal.database import open_pool
+from cti.journal.folds import Thresholds
+from cti.journal.projections import all_projections
 from web import users
 from web.hub import Hub
 from web.live import LiveView
@@ -132,6 +134,8 @@ class Live:
 
     async def receive(self) -> dict[str, Any]:
         message = json.loads(await self.socket.recv(decode=True))
+        if message["type"] == "alive":
+            return await self.receive()
         self.seq = message["seq"]
         if message["type"] == "snapshot":
             self.rows = message["rows"]
@@ -356,3 +360,25 @@ async def site(serve: Callable[..., Awaitable[Site]]) -> Site:
 def password() -> str:
     """Return the password of all the site's users."""
     return PASSWORD
+
+
+@pytest_asyncio.fixture
+async def journalled(
+    pool: "asyncpg.Pool[asyncpg.Record]", tmp_path: Path
+) -> Callable[..., Awaitable[None]]:
+    """Store events in the journal and fold them into the tables that screens read."""
+
+    async def store(*events: domain.DomainEvent) -> None:
+        journal = Journal.open(tmp_path / "spool", "pbx1", gather_seconds=0.01)
+        writing = asyncio.create_task(journal.run(Switch(pool)))
+        journal.append([Recorded(seq, event) for seq, event in enumerate(events, 1)])
+        await journal.wait_stored()
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        journal.close()
+        async with pool.acquire() as connection:
+            for projection in all_projections("pbx1", Thresholds({})):
+                while await projection.advance(connection):
+                    pass
+
+    return store

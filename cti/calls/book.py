@@ -128,7 +128,8 @@ class Call(msgspec.Struct):
     :param last_at: the latest moment known of it; its clock never runs backwards.
     :param talk_seconds: talk time up to `talking_since`, or all of it when nobody talks.
     :param agent_id: who talked first to the customer.
-    :param talk_ended_by: who left the last talk first, None while it runs.
+    :param talk_ended_by: who left the last talk first; None while it runs and after a transfer.
+    :param transferring: a transfer is taking the agent out of the talk that runs.
     :param conversed: two legs of any kinds stood in one bridge.
     :param merged: ids of the calls that became part of this one.
     """
@@ -157,6 +158,7 @@ class Call(msgspec.Struct):
     conversed: bool = False
     agent_id: AgentId | None = None
     talk_ended_by: d.Party | None = None
+    transferring: bool = False
     lost: bool = False
     outcome: d.Outcome | None = None
     ended_by: d.Party | None = None
@@ -489,11 +491,18 @@ class Book:
         elif not shared and call.talking_since is not None:
             call.talk_seconds += call.last_at - call.talking_since
             call.talking_since = None
-            call.talk_ended_by = _party(mover)
+            call.talk_ended_by = None if call.transferring else _party(mover)
+            call.transferring = False
 
     def _call_transferred(self, event: d.CallTransferred) -> None:
-        if (call := self._call_step(event)) is not None:
-            call.transfers.append(Transfer(event.at, event.kind, event.by_leg, event.to))
+        if (call := self._call_step(event)) is None:
+            return
+        call.transfers.append(Transfer(event.at, event.kind, event.by_leg, event.to))
+        by, customer = call.legs.get(event.by_leg or ""), call.customer()
+        if call.talking_since is None:
+            call.talk_ended_by = None
+        elif by is not None and customer is not None:
+            call.transferring = by.room == customer.room
 
     def _call_merged(self, event: d.CallMerged) -> None:
         other = self.calls.get(event.merged_call_id)

@@ -75,15 +75,17 @@ def admitted(
     extension = parties.extension_of(new.channel)
     call = book.linkedids.get(new.linkedid) or host
     events: list[DomainEvent] = []
+    dialled = None
     if call is not None:
         call_id = call.call_id
+        dialled = None if call.direction == "inbound" else call.called_number
         kind = next_kind(Company.of(call), extension)
     else:
         started = parties.call_started(new, extension, at, adopted=adopted)
         call_id = started.call_id
         kind = first_kind(extension, busy=extension is not None and book.busy(extension))
         events.append(started)
-    events.append(parties.leg_started(new, call_id, extension, kind, at))
+    events.append(parties.leg_started(new, call_id, extension, at, kind=kind, dialled=dialled))
     events.extend(phase(call_id, new.uniqueid, "down", new.state, at))
     return events, call_id
 

@@ -116,9 +116,16 @@ class Parties(NamedTuple):
         )
 
     def leg_started(
-        self, new: Newcomer, call_id: CallId, extension: str | None, kind: LegKind, at: float
+        self,
+        new: Newcomer,
+        call_id: CallId,
+        extension: str | None,
+        at: float,
+        *,
+        kind: LegKind,
+        dialled: str | None,
     ) -> LegStarted:
-        """The channel's leg."""
+        """The channel's leg. `dialled`: the number by which its party was reached, where known."""
         return LegStarted(
             at=at,
             call_id=call_id,
@@ -127,7 +134,7 @@ class Parties(NamedTuple):
             channel=new.channel,
             agent_id=self.agent_on(extension) if extension is not None else None,
             extension=extension,
-            number=None if extension is not None else self._number(new.caller_number),
+            number=None if extension else self._number(new.caller_number) or dialled,
         )
 
     def _direction(self, extension: str | None, exten: str | None) -> Direction:

@@ -85,6 +85,7 @@ def test_an_agents_call_outside_is_outbound_and_who_is_called_is_its_customer():
     assert (call.direction, call.called_number) == ("outbound", "013900139000")
     assert [leg.kind for leg in call.legs.values()] == ["agent", "customer"]
     assert call.customer().leg_id == customer.uniqueid
+    assert call.customer().number == "013900139000"
 
 
 def test_a_call_between_extensions_is_internal():

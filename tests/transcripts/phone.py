@@ -1,7 +1,7 @@
 """A telephone for recording transcripts: enough SIP over UDP to call, answer, hold and transfer.
 
-Loopback only and without sound: each thing a person does with a phone is one method, so that a
-scenario reads like what people did. Not a SIP stack; load is made with sipp.
+Loopback only, and with no sound but silence: each thing a person does with a phone is one method,
+so that a scenario reads like what people did. Not a SIP stack; load is made with sipp.
 """
 
 from __future__ import annotations
@@ -9,10 +9,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import socket
+import struct
 from typing import Any, Self
 from urllib.parse import quote
 
 _ids = itertools.count(1)
+FRAME_SECONDS = 0.02
+FRAME_BYTES = 160
+"""One RTP packet of PCMU."""
 
 
 def _sdp(port: int, direction: str) -> str:
@@ -27,7 +32,7 @@ class Message:
     """One SIP message: first line and headers (name in small letters -> values)."""
 
     def __init__(self, data: bytes) -> None:
-        head = data.decode(errors="replace").partition("\r\n\r\n")[0]
+        head, _, self.body = data.decode(errors="replace").partition("\r\n\r\n")
         self.first, *lines = head.split("\r\n")
         self.headers: dict[str, list[str]] = {}
         for line in lines:
@@ -122,6 +127,18 @@ class Call:
         self._send("REFER", f"Refer-To: <{uri}>\r\nReferred-By: {self.local}\r\n")
         final = await self.finals.get()
         assert final.status == 202, final.first
+
+    async def speak(self, seconds: float) -> None:
+        """Send silence over RTP to where the PBX listens in a call that rang here."""
+        assert self.request is not None
+        found = re.search(r"m=audio (\d+)", self.request.body)
+        assert found is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
+            rtp.bind(("127.0.0.1", self.phone.port + 10_000))
+            for count in range(int(seconds / FRAME_SECONDS)):
+                header = struct.pack("!BBHII", 0x80, 0, count, count * FRAME_BYTES, 1)
+                rtp.sendto(header + b"\xff" * FRAME_BYTES, ("127.0.0.1", int(found.group(1))))
+                await asyncio.sleep(FRAME_SECONDS)
 
     def hang_up(self) -> None:
         self._send("BYE")

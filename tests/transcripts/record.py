@@ -313,6 +313,191 @@ async def local_channel(stage: Stage) -> None:
     await stage.ami.list_of("Status", "StatusComplete")
 
 
+async def _answered(stage: Stage, leg: object) -> None:
+    leg.ring()
+    leg.answer()
+    for _ in range(2):
+        await stage.ami.event("BridgeEnter")
+
+
+@scenario
+async def local_channel_optimised(stage: Stage) -> None:
+    """Sound flows through a Local channel, and Asterisk takes the Local channel out."""
+    call, _, _ = await stage.caller("5000")
+    leg = await stage.wang.incoming.get()
+    await _answered(stage, leg)
+    speech = asyncio.create_task(leg.speak(1.0))
+    await stage.ami.event("LocalOptimizationEnd")
+    await speech
+    call.hang_up()
+    await leg.ended.wait()
+    await stage.ami.list_of("Status", "StatusComplete")
+
+
+@scenario
+async def local_channel_kept(stage: Stage) -> None:
+    """Customer and agent talk through a Local channel that stays; the agent hangs up."""
+    call, _, _ = await stage.caller("6000")
+    leg = await stage.wang.incoming.get()
+    await _answered(stage, leg)
+    await leg.speak(0.5)
+    leg.hang_up()
+    await call.ended.wait()
+    await stage.ami.list_of("Status", "StatusComplete")
+
+
+@scenario
+async def local_channel_kept_blind_transfer(stage: Stage) -> None:
+    """The agent behind a Local channel sends the customer on: the Local channel is sent."""
+    call, _, _ = await stage.caller("6000")
+    leg = await stage.wang.incoming.get()
+    await _answered(stage, leg)
+    await leg.speak(0.2)
+    await leg.transfer("8002")
+    target = await stage.li.incoming.get()
+    await _answered(stage, target)
+    await target.speak(0.2)
+    call.hang_up()
+    await target.ended.wait()
+    await stage.ami.list_of("Status", "StatusComplete")
+
+
+async def _consulting(stage: Stage, number: str) -> tuple[object, object, object]:
+    """The agent talks to a customer, holds and calls a number."""
+    call, _, _, leg = await _talking(stage)
+    await leg.hold()
+    await stage.ami.event("Hold")
+    return call, leg, stage.wang.call(number)
+
+
+@scenario
+async def attended_transfer_outside(stage: Stage) -> None:
+    """The agent consults somebody outside and joins the two: no agent is left in the call."""
+    call, leg, consult = await _consulting(stage, "900139")
+    placed = asyncio.create_task(consult.answered())
+    target = await stage.carrier.incoming.get()
+    await _answered(stage, target)
+    await placed
+    await target.speak(0.2)
+    await leg.transfer("900139", replaces=consult)
+    await stage.ami.event("AttendedTransfer")
+    await target.speak(0.2)
+    target.hang_up()
+    await stage.ami.event("UserEvent", UserEvent="ZxOffer", Status="ANSWER")
+    call.hang_up()
+    await stage.ami.event("Hangup", CallerIDName="Zhang San")
+
+
+@scenario
+async def attended_transfer_to_application(stage: Stage) -> None:
+    """The agent's second call waits in the dialplan, and the customer takes its place there."""
+    call, leg, consult = await _consulting(stage, "9000")
+    await consult.answered()
+    await leg.transfer("9000", replaces=consult)
+    await stage.ami.event("AttendedTransfer")
+    await consult.ended.wait()
+    call.hang_up()
+    await stage.ami.event("Hangup", CallerIDName="Zhang San")
+
+
+@scenario
+async def attended_transfer_to_conference(stage: Stage) -> None:
+    """The agent's second call waits in a conference, where a colleague meets the customer."""
+    call, leg, consult = await _consulting(stage, "7000")
+    await consult.answered()
+    await leg.transfer("7000", replaces=consult)
+    await stage.ami.event("AttendedTransfer")
+    await consult.ended.wait()
+    colleague = stage.li.call("7000")
+    await colleague.answered()
+    for _ in range(2):
+        await stage.ami.event("BridgeEnter")
+    colleague.hang_up()
+    await stage.ami.event("Hangup", CallerIDNum="8002")
+    call.hang_up()
+    await stage.ami.event("Hangup", CallerIDName="Zhang San")
+
+
+@scenario
+async def conference(stage: Stage) -> None:
+    """The manager sends both sides of a call into a conference; the agent leaves first."""
+    call, channel, _, leg = await _talking(stage)
+    with_agent = await stage.ami.event("Newstate", ChannelState="6", CallerIDNum="8001")
+    await stage.ami.act(
+        "Redirect",
+        Channel=channel,
+        Context="agents",
+        Exten="7000",
+        Priority="1",
+        ExtraChannel=str(with_agent["Channel"]),
+        ExtraContext="agents",
+        ExtraExten="7000",
+        ExtraPriority="1",
+    )
+    for _ in range(2):
+        await stage.ami.event("BridgeEnter", BridgeTechnology="softmix")
+    leg.hang_up()
+    await stage.ami.event("Hangup", Channel=str(with_agent["Channel"]))
+    call.hang_up()
+    await stage.ami.event("Hangup", Channel=channel)
+
+
+@scenario
+async def manager_hangs_up_agent(stage: Stage) -> None:
+    """The manager ends the agent's leg: nobody's phone asked for it."""
+    call, channel, _, leg = await _talking(stage)
+    with_agent = await stage.ami.event("Newstate", ChannelState="6", CallerIDNum="8001")
+    await stage.ami.act("Hangup", Channel=str(with_agent["Channel"]), Cause="16")
+    await leg.ended.wait()
+    await stage.ami.event("UserEvent", UserEvent="ZxOffer", Status="ANSWER")
+    call.hang_up()
+    await stage.ami.event("Hangup", Channel=channel)
+
+
+@scenario
+async def manager_bridges_two_calls(stage: Stage) -> None:
+    """A waiting customer and an agent who called a service are put together by the manager."""
+    call, channel, _ = await stage.caller("2000")
+    await stage.ami.event("UserEvent", UserEvent="ZxWait")
+    service = stage.wang.call("9000")
+    await service.answered()
+    calling = await stage.ami.event("Newstate", ChannelState="6", CallerIDNum="8001")
+    await stage.ami.act("Bridge", Channel1=channel, Channel2=str(calling["Channel"]))
+    for _ in range(2):
+        await stage.ami.event("BridgeEnter")
+    service.hang_up()
+    await stage.ami.event("Hangup", Channel=str(calling["Channel"]))
+    call.hang_up()
+    await stage.ami.list_of("Status", "StatusComplete")
+
+
+@scenario
+async def outbound_call(stage: Stage) -> None:
+    """An agent calls a customer, who hangs up."""
+    call = stage.wang.call("900139")
+    placed = asyncio.create_task(call.answered())
+    target = await stage.carrier.incoming.get()
+    await _answered(stage, target)
+    await placed
+    await target.speak(0.2)
+    target.hang_up()
+    await call.ended.wait()
+    await stage.ami.list_of("Status", "StatusComplete")
+
+
+@scenario
+async def internal_call(stage: Stage) -> None:
+    """An agent calls a colleague."""
+    call = stage.wang.call("8002")
+    placed = asyncio.create_task(call.answered())
+    target = await stage.li.incoming.get()
+    await _answered(stage, target)
+    await placed
+    call.hang_up()
+    await target.ended.wait()
+    await stage.ami.list_of("Status", "StatusComplete")
+
+
 @scenario
 async def native_queue_answered(stage: Stage) -> None:
     """A caller in a native queue is answered by its member, who hangs up."""

@@ -12,8 +12,6 @@ from web.address import client_address
 from web.endpoint import Asked, Endpoint, endpoint
 from web.problems import Problem
 
-SAME_LISTENING = "10 minutes"
-
 
 @endpoint(
     "GET",
@@ -50,12 +48,13 @@ def _listening(asked: Asked[None], row: RecordingRow) -> tuple[object, ...]:
     )
 
 
-_LISTENED = f"""
+_LISTENED = """
 WITH going_on AS (
     UPDATE recording_listened SET last_at = $6, requests = requests + 1
     WHERE listening_id = (
         SELECT listening_id FROM recording_listened
-        WHERE recording_id = $1 AND session = $4 AND last_at > $6::timestamptz - interval '{SAME_LISTENING}'
+        WHERE recording_id = $1 AND session = $4
+            AND last_at > $6::timestamptz - interval '10 minutes'
         ORDER BY last_at DESC LIMIT 1
     )
     RETURNING 1
@@ -63,4 +62,4 @@ WITH going_on AS (
 INSERT INTO recording_listened
     (recording_id, call_id, user_name, session, address, started_at, last_at)
 SELECT $1, $2, $3, $4, $5, $6, $6 WHERE NOT EXISTS (SELECT FROM going_on)
-"""  # noqa: S608 - our own constant
+"""

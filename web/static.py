@@ -36,8 +36,8 @@ class Screens:
         file = self._file(wanted)
         if file:
             return web.FileResponse(file, headers={"Cache-Control": _caching(file)})
-        if "." in wanted.rpartition("/")[2]:
-            raise Problem("unknown_address")
+        if "." in wanted and "text/html" not in request.headers.get("Accept", ""):
+            raise Problem("unknown_address")  # a file that is not there; screens may have dots too
         return self._page()
 
     def _file(self, wanted: str) -> Path | None:

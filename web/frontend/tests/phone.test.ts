@@ -1,0 +1,281 @@
+/** Our phone over a JsSIP that misbehaves as the real one does. */
+import { beforeEach, describe, expect, it, vi } from "vitest";
+
+import { JsSipPhone } from "@/phone/jssip";
+import { MicrophoneGate } from "@/phone/microphone";
+import type { PhoneCall, PhoneTrouble } from "@/phone/phone";
+
+type Handler = (event: never) => void;
+
+class Emitter {
+  private readonly handlers = new Map<string, Handler[]>();
+
+  on(name: string, handler: Handler): this {
+    this.handlers.set(name, [...(this.handlers.get(name) ?? []), handler]);
+    return this;
+  }
+
+  emit(name: string, event: unknown = {}): void {
+    for (const handler of this.handlers.get(name) ?? []) handler(event as never);
+  }
+}
+
+const track = { enabled: true, stop: vi.fn(), addEventListener: vi.fn() };
+const stream = { getAudioTracks: () => [track], getTracks: () => [track] };
+
+/** Toggles the track by itself and ends the call when a hold fails, as JsSIP 3.13 does. */
+class FakeSession extends Emitter {
+  id = "call-1";
+  direction = "incoming";
+  remote_identity = { uri: { user: "13800005678" }, display_name: "Ouyang" };
+  ended = false;
+  local = false;
+  holds: { wanted: boolean; done: (() => void) | undefined }[] = [];
+  answered: unknown = null;
+  endedWith: unknown = null;
+  busy = false;
+
+  answer(options: unknown): void {
+    this.answered = options;
+  }
+
+  terminate(options: { reason_phrase?: string; status_code?: number } = {}): void {
+    this.ended = true;
+    this.endedWith = options;
+    this.emit("ended");
+  }
+
+  isOnHold(): { local: boolean; remote: boolean } {
+    return { local: this.local, remote: false };
+  }
+
+  hold(_options?: object, done?: () => void): boolean {
+    return this.renegotiate(true, done);
+  }
+
+  unhold(_options?: object, done?: () => void): boolean {
+    return this.renegotiate(false, done);
+  }
+
+  sendDTMF = vi.fn();
+
+  private renegotiate(wanted: boolean, done?: () => void): boolean {
+    if (this.busy || this.local === wanted) return false;
+    this.local = wanted;
+    track.enabled = !wanted;
+    this.emit(wanted ? "hold" : "unhold");
+    this.holds.push({ wanted, done });
+    return true;
+  }
+
+  agrees(): void {
+    this.holds.pop()?.done?.();
+  }
+
+  refuses(): void {
+    const { wanted } = this.holds.pop() as { wanted: boolean };
+    this.terminate({ reason_phrase: wanted ? "Hold Failed" : "Unhold Failed" });
+  }
+
+  peerEndsItsHold(): void {
+    track.enabled = true;
+    this.emit("unhold", { originator: "remote" });
+  }
+}
+
+class FakeUA extends Emitter {
+  start = vi.fn();
+  stop = vi.fn();
+}
+
+function phone() {
+  const ua = new FakeUA();
+  const calls: (PhoneCall | null)[] = [];
+  const troubles: PhoneTrouble[] = [];
+  const lines: string[] = [];
+  const audio = { srcObject: null } as HTMLAudioElement;
+  const made = new JsSipPhone(
+    {
+      call: (call) => calls.push(call),
+      line: (line) => lines.push(line),
+      trouble: (trouble) => troubles.push(trouble),
+    },
+    audio,
+    () => ua as never,
+  );
+  made.start({ uri: "sip:8001@pbx", ws_url: "ws://pbx/ws", user: "8001", password: "x" });
+  const session = new FakeSession();
+  const now = (): PhoneCall | null => calls.at(-1) ?? null;
+  return { made, ua, session, calls, troubles, lines, now };
+}
+
+async function talking() {
+  const parts = phone();
+  parts.ua.emit("newRTCSession", { session: parts.session });
+  await parts.made.answer();
+  parts.session.emit("accepted");
+  return parts;
+}
+
+beforeEach(() => {
+  track.enabled = true;
+  track.stop.mockClear();
+  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: () => Promise.resolve(stream) } });
+});
+
+describe("the phone", () => {
+  it("rings with what SIP says of the caller, answers with the microphone, asks no STUN", async () => {
+    const { made, ua, session, now } = phone();
+    ua.emit("newRTCSession", { session });
+    expect(now()).toMatchObject({ state: "ringing", number: "13800005678", name: "Ouyang" });
+    await made.answer();
+    expect(session.answered).toEqual({ mediaStream: stream, pcConfig: { iceServers: [] } });
+    session.emit("accepted");
+    expect(now()?.state).toBe("talking");
+  });
+
+  it("takes one call at a time: a second one hears busy", async () => {
+    const { ua, now } = await talking();
+    const second = new FakeSession();
+    ua.emit("newRTCSession", { session: second });
+    expect(second.endedWith).toEqual({ status_code: 486 });
+    expect(now()?.state).toBe("talking");
+  });
+
+  it("goes on ringing and says why when the microphone is refused", async () => {
+    const refuse = (): Promise<never> => Promise.reject(new DOMException("no", "NotAllowedError"));
+    vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: refuse } });
+    const { made, ua, session, troubles, now } = phone();
+    ua.emit("newRTCSession", { session });
+    await made.answer();
+    expect(troubles).toEqual([{ kind: "microphone", cause: "refused" }]);
+    expect(now()?.state).toBe("ringing");
+    expect(session.answered).toBeNull();
+  });
+
+  it("lets go of the microphone when the caller leaves while it opens", async () => {
+    const { made, ua, session } = phone();
+    ua.emit("newRTCSession", { session });
+    const answering = made.answer();
+    session.emit("failed", { originator: "remote", cause: "Canceled" });
+    await answering;
+    expect(track.stop).toHaveBeenCalled();
+    expect(session.answered).toBeNull();
+  });
+
+  it("keeps the microphone shut when the peer ends its hold while the agent is muted", async () => {
+    const { made, session } = await talking();
+    made.mute(true);
+    session.peerEndsItsHold();
+    expect(track.enabled).toBe(false);
+    made.mute(false);
+    expect(track.enabled).toBe(true);
+  });
+
+  it("keeps the microphone shut when the peer ends its hold while the agent holds", async () => {
+    const { made, session } = await talking();
+    made.hold(true);
+    session.agrees();
+    session.peerEndsItsHold();
+    expect(track.enabled).toBe(false);
+  });
+
+  it("shuts the microphone as the hold is asked for and opens it as its end is agreed", async () => {
+    const { made, session, now } = await talking();
+    made.hold(true);
+    expect(track.enabled).toBe(false);
+    expect(now()).toMatchObject({ held: false, holding: true });
+    session.agrees();
+    expect(now()).toMatchObject({ held: true, holding: false });
+    made.hold(false);
+    expect(track.enabled).toBe(false);
+    session.agrees();
+    expect(track.enabled).toBe(true);
+    expect(now()?.held).toBe(false);
+  });
+
+  it("keeps the call over a refused hold, muted, and can hold again", async () => {
+    const { made, session, troubles, now } = await talking();
+    made.hold(true);
+    session.refuses();
+    expect(session.ended).toBe(false);
+    expect(troubles).toEqual([{ kind: "hold_failed" }]);
+    expect(now()).toMatchObject({ held: false, muted: true, holding: false });
+    expect(track.enabled).toBe(false);
+    session.agrees(); // the re-INVITE that brings the PBX back in step
+    made.hold(true);
+    session.agrees();
+    expect(now()?.held).toBe(true);
+  });
+
+  it("keeps the call held over a refused resume", async () => {
+    const { made, session, troubles, now } = await talking();
+    made.hold(true);
+    session.agrees();
+    made.hold(false);
+    session.refuses();
+    expect(session.ended).toBe(false);
+    expect(now()).toMatchObject({ held: true, holding: false });
+    expect(track.enabled).toBe(false);
+    expect(troubles).toEqual([{ kind: "resume_failed" }]);
+  });
+
+  it("says so when a hold cannot even be asked for", async () => {
+    const { made, session, troubles, now } = await talking();
+    session.busy = true;
+    made.hold(true);
+    expect(troubles).toEqual([{ kind: "hold_failed" }]);
+    expect(now()?.holding).toBe(false);
+  });
+
+  it("hangs up, and stops the microphone when the call is over", async () => {
+    const { made, session, now } = await talking();
+    made.hangUp();
+    expect(session.ended).toBe(true);
+    expect(now()).toBeNull();
+    expect(track.stop).toHaveBeenCalled();
+  });
+
+  it("waits at most half a second for candidates", () => {
+    vi.useFakeTimers();
+    const { ua, session } = phone();
+    ua.emit("newRTCSession", { session });
+    const ready = vi.fn();
+    session.emit("icecandidate", { ready });
+    session.emit("icecandidate", { ready });
+    vi.advanceTimersByTime(499);
+    expect(ready).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(ready).toHaveBeenCalledTimes(1);
+    vi.useRealTimers();
+  });
+
+  it("tells a refusal for good from a line that comes back", () => {
+    const { ua, lines } = phone();
+    ua.emit("registered");
+    ua.emit("disconnected");
+    ua.emit("registrationFailed", { response: { status_code: 403 } });
+    ua.emit("registrationFailed", { response: { status_code: 503 } });
+    expect(lines).toEqual(["off", "connecting", "registered", "lost", "refused", "lost"]);
+  });
+
+  it("hears nothing from a line that was stopped", () => {
+    const { made, ua, lines } = phone();
+    made.stop();
+    ua.emit("registered");
+    expect(lines.at(-1)).toBe("off");
+  });
+});
+
+describe("the microphone's gate", () => {
+  it("is open only while it is neither muted nor held", () => {
+    const gate = new MicrophoneGate();
+    gate.guard([track as unknown as MediaStreamTrack]);
+    gate.set({ muted: true });
+    gate.set({ held: true });
+    gate.set({ muted: false });
+    expect(track.enabled).toBe(false);
+    gate.set({ held: false });
+    expect(track.enabled).toBe(true);
+  });
+});

@@ -12,11 +12,13 @@ from itertools import count
 from cti.sandbox.pbx import Asterisk, Ports, Tree
 from cti.sandbox.ports import LOOPBACK, PortBlock
 from cti.sandbox.remote import ActionRefusedError, Headers, Remote
-from cti.sandbox.system import Place
+from cti.sandbox.system import Place, SandboxError
 
 NORMAL_CLEARING = "16"
 USER_BUSY = "17"
 RING_LIMIT_MS = "3600000"
+KEY_GAP_SECONDS = 0.1
+REGISTER_SECONDS = 30.0
 
 _REGISTRATION = """
 [{extension}]
@@ -38,6 +40,10 @@ auth_type = userpass
 username = {extension}
 password = {password}
 """
+
+
+class FarEndError(SandboxError):
+    """The far end cannot do what it was told."""
 
 
 class Caller:
@@ -70,10 +76,10 @@ class Caller:
             await self._far_end.remote.act(
                 "PlayDTMF", Channel=self.uniqueid, Digit=digit, Duration="100"
             )
-            await asyncio.sleep(0.2)  # length of the tone and of the gap after it
+            await asyncio.sleep(KEY_GAP_SECONDS)  # the tone has ended when Asterisk answers
 
     async def hears(self) -> None:
-        """Wait until the customer hears something louder than silence."""
+        """Wait until the customer hears something louder than silence, at once if he does now."""
         await self._far_end.listen(self.uniqueid, self._hears)
 
     def wait_at_most(self, seconds: float) -> None:
@@ -94,12 +100,10 @@ class Caller:
         match event["Event"]:
             case "Newstate" if event["ChannelStateDesc"] == "Up":
                 self.answered.set()
-            case "NewConnectedLine" if (
-                event.get("ConnectedLineNum", self.caller_id) != self.caller_id
-            ):
-                self.connected.set()
             case "ChannelTalkingStart":
                 self._hears.set()
+            case "ChannelTalkingStop":
+                self._hears.clear()
             case "Newchannel":
                 self._exists = True
             case "OriginateResponse" if not self._exists:
@@ -158,7 +162,7 @@ class Agent:
         await self.free.wait()
 
     async def hears(self) -> None:
-        """Wait until the agent hears something louder than silence."""
+        """Wait until the agent hears something louder than silence, at once if he does now."""
         await self._far_end.listen(self._channel, self._hears)
 
     async def register(self) -> None:
@@ -185,6 +189,8 @@ class Agent:
                 self.talking.set()
             case "ChannelTalkingStart":
                 self._hears.set()
+            case "ChannelTalkingStop":
+                self._hears.clear()
             case "Hangup" if event["Uniqueid"] == self._channel:
                 self._channel = ""
                 self.ringing.clear()
@@ -281,7 +287,11 @@ class FarEnd:
         # Those that registered before we listened are told by this; the others by events.
         await self.remote.act("PJSIPShowRegistrationsOutbound")
         for agent in self._agents.values():
-            await agent.registered.wait()
+            if not await _within(agent.registered, REGISTER_SECONDS):
+                raise FarEndError(
+                    f"The PBX does not register extension {agent.extension}: "
+                    f"see {self._pbx.log} and {self.asterisk.log}."
+                )
 
     async def stop(self) -> None:
         """End all calls in order, take the phones off, and end it."""
@@ -375,7 +385,9 @@ class FarEnd:
                 agent.take(event)
             case _ if party := self._parties.get(event.get("Uniqueid", "")):
                 party.take(event)
-                if event["Event"] == "Hangup":
+                if event["Event"] == "Hangup" or (
+                    isinstance(party, Caller) and party.ended.is_set()
+                ):
                     del self._parties[event["Uniqueid"]]
 
 

@@ -20,6 +20,10 @@ class ActionRefusedError(SandboxError):
     """Asterisk refused an action; the message holds its words."""
 
 
+class ConnectionLostError(SandboxError):
+    """Asterisk has ended, or has closed the connection."""
+
+
 class Remote:
     """One connection. `on_event` is called for each event, in order, with its headers."""
 
@@ -41,7 +45,8 @@ class Remote:
 
         A header that is a keyword of Python takes a `_` at its end.
         """
-        assert self._writer is not None, "not connected"
+        if self._writer is None or self._reading is None or self._reading.done():
+            raise ConnectionLostError(f"{name}: there is no connection to Asterisk.")
         action_id = f"sandbox-{next(self._numbers)}"
         pairs = [(key.rstrip("_"), value) for key, value in headers.items()]
         self._answers[action_id] = asyncio.get_running_loop().create_future()
@@ -72,7 +77,7 @@ class Remote:
         finally:
             for answer in self._answers.values():
                 if not answer.done():
-                    answer.set_exception(ConnectionResetError("AMI connection lost"))
+                    answer.set_exception(ConnectionLostError("Asterisk went away."))
 
     def _take(self, frame: Frame) -> None:
         headers = {

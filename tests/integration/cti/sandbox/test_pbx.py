@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cti.sandbox.far_end import FarEndError
+from cti.sandbox.remote import ConnectionLostError
 from tests.support.sandbox import TestSandbox
 
 pytestmark = pytest.mark.asterisk
@@ -150,3 +152,41 @@ async def test_sipp_calls_through_the_trunk(sandbox: TestSandbox, sipp):
     pbx = await sandbox.pbx(extra=EXTRA)
     result = await sipp(pbx, "call", number="4002", calls=5, options={"-d": "100"})
     assert result.code == 0, result.output
+
+
+async def test_a_wrong_password_is_told_at_once(sandbox: TestSandbox, monkeypatch):
+    monkeypatch.setattr("cti.sandbox.far_end.REGISTER_SECONDS", 0.5)
+    pbx = await sandbox.pbx(extra=EXTRA)
+    with pytest.raises(FarEndError, match="1001"):
+        await sandbox.far_end(pbx, phones={"1001": "guess"})
+
+
+async def test_an_action_fails_when_asterisk_is_gone(sandbox: TestSandbox):
+    pbx = await sandbox.pbx()
+    remote = await sandbox.remote(pbx)
+    await pbx.kill()
+    for _ in range(2):  # while the connection breaks, and after it broke
+        with pytest.raises(ConnectionLostError):
+            await remote.act("Ping")
+
+
+async def test_a_number_that_the_trunk_refuses_ends_the_call(sandbox: TestSandbox):
+    pbx = await sandbox.pbx(extra=EXTRA)
+    far_end = await sandbox.far_end(pbx)
+    caller = await far_end.call("9999", "+8613800138000")
+    await caller.ended.wait()
+    assert not caller.answered.is_set()
+
+
+async def test_a_busy_phone_takes_no_second_call(sandbox: TestSandbox):
+    pbx = await sandbox.pbx(extra=EXTRA)
+    far_end = await sandbox.far_end(pbx, phones={"1001": "secret"})
+    agent = far_end.agent("1001")
+    first = await far_end.call("4003", "+8613800138000")
+    await agent.ringing.wait()
+    second = await far_end.call("4003", "+8613900139000")
+    await second.ended.wait()
+    assert agent.ringing.is_set()
+    assert agent.caller_number == "+8613800138000"
+    await agent.answer()
+    await first.answered.wait()

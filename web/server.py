@@ -24,7 +24,7 @@ from web.problems import Language, Problem, language_of
 from web.services import LinkStatus, Services
 from web.static import APP, Screens
 
-__all__ = ["LinkStatus", "Services", "create_app"]
+__all__ = ["LinkStatus", "Services", "create_app", "watch"]
 
 log = structlog.get_logger(__name__)
 
@@ -72,17 +72,31 @@ def _documented(version: str) -> Handler:
     return show
 
 
+async def watch(app: web.Application) -> None:
+    """Wait for the background work of an application that was set up: it only ends by an error.
+
+    :raises Exception: what went wrong; the server should end then, and start whole.
+    """
+    await asyncio.gather(*app[_TASKS])
+
+
+_TASKS = web.AppKey("tasks", list[asyncio.Task[None]])
+
+
 def _background(parts: Parts) -> Callable[[web.Application], AsyncIterator[None]]:
-    async def run(_app: web.Application) -> AsyncIterator[None]:
+    async def run(app: web.Application) -> AsyncIterator[None]:
         hub = parts.services.hub
-        tasks = [
+        tasks = app[_TASKS] = [
             asyncio.create_task(hub.run()),
             asyncio.create_task(parts.sessions.run(hub.close_session)),
         ]
         yield
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if not isinstance(end, asyncio.CancelledError):
+                log.error("background_work_failed", exc_info=end)
 
     return run
 

@@ -149,10 +149,7 @@ def _take_offer(turn: Turn, channel: ChannelState, visit: Visit, offer: Offer | 
         return
     if offer is not None:
         waiting.end_offer(turn, offer, "failed", "lost_in_gap", turn.now)
-    turn.memory.foreign.add(visit.id)
-    turn.fold.withheld.add(visit.id)
-    turn.fold.place(visit, turn.now)
-    turn.fold.timers.arm("foreign", visit.id, turn.now + FOREIGN_SECONDS)
+    pbx.leave_to_others(turn, visit, FOREIGN_SECONDS)
 
 
 def _talking_to(turn: Turn, channel: ChannelState, visit: Visit) -> d.AgentId | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from acd import queues
+from acd.agents import Agent
+from acd.offers import Offer
 from acd.turn import Turn
 
 SLACK_SECONDS: Final = 5.0
@@ -45,14 +47,13 @@ def _agents(turn: Turn, now: float) -> Iterator[str]:
     """Nobody stays in a state that nothing stands behind."""
     for agent in turn.state.agents.values():
         offer = turn.fold.offer_to(agent)
-        overdue = agent.until is not None and now > agent.until + 2 * SLACK_SECONDS
         if (agent.state == "offered") != (offer is not None):
             yield f"agent {agent.id} is {agent.state} with offer {agent.offer_id}"
         if agent.state == "talking" and not agent.legs:
             yield f"agent {agent.id} talks without a leg"
         if agent.state == "wrap_up" and agent.until is None:
             yield f"agent {agent.id} wraps up without end"
-        if overdue and turn.link_up and agent.state in ("offered", "wrap_up"):
+        if turn.link_up and _abandoned(turn, agent, offer, now):
             yield f"agent {agent.id} has been {agent.state} for {now - agent.since:.0f} s"
         if (agent.state == "signed_out") != (agent.extension is None):
             yield f"agent {agent.id} is {agent.state} on extension {agent.extension}"
@@ -60,6 +61,17 @@ def _agents(turn: Turn, now: float) -> Iterator[str]:
             yield f"agent {agent.id} does not hold extension {agent.extension}"
         if agent.state == "not_ready" and agent.reason is None:
             yield f"agent {agent.id} is not ready without a reason"
+
+
+def _abandoned(turn: Turn, agent: Agent, offer: Offer | None, now: float) -> bool:
+    """Whether neither a live channel nor a timer stands behind the state."""
+    if agent.state == "offered" and offer is not None and offer.leg_id not in agent.legs:
+        at = turn.fold.timers.at("offer", offer.id)
+    elif agent.state == "wrap_up":
+        at = turn.fold.timers.at("agent", agent.id)
+    else:
+        return False
+    return at is None or now > at + SLACK_SECONDS
 
 
 def _visits(turn: Turn) -> Iterator[str]:

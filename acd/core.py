@@ -21,7 +21,6 @@ from cti.calls.model import Calls
 from cti.commands import PbxCommand
 from cti.domain import AgentId, Recorded
 
-
 BEHIND_SECONDS: Final = 2.0
 CATCH_UP_SECONDS: Final = 0.1
 """While news are older than this, more of it is on the way: nobody is offered a call on the

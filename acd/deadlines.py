@@ -42,16 +42,21 @@ def _panel(turn: Turn, agent_id: str) -> None:
 
 
 def _offer(turn: Turn, offer_id: str) -> None:
-    """The PBX has been silent for longer than the phone may ring."""
+    """The PBX has been silent for longer than the phone may ring: the agent is free again.
+
+    A phone that rings on was asked late; its leg will end or be answered.
+    The caller is not fetched at once, which could tear a talk apart that we have not heard of yet:
+    the dialplan returns callers by itself.
+    """
     offer = turn.state.offers.get(offer_id)
     if offer is None:
         return
-    if not turn.may_decide:
+    if not turn.may_decide or offer.leg_id in turn.state.legs:
         turn.fold.timers.arm("offer", offer_id, turn.now + AGAIN_SECONDS)
         return
     visit = turn.state.visits.get(offer.visit_id)
     if visit is not None:
-        waiting.send_back(turn, visit)
+        pbx.leave_to_others(turn, visit, offers.SILENT_SECONDS)
     waiting.end_offer(turn, offer, "failed", offers.SILENT, turn.now)
 
 

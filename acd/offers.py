@@ -17,10 +17,11 @@ GRACE_SECONDS: Final = 4.0
 PASS_OVER_SECONDS: Final = 10.0
 """So long a caller is not offered again to an agent who has just missed or refused it."""
 HOLD_SECONDS: Final = 2.0
-"""So long a caller rests whose channel the PBX could not redirect, or said nothing about."""
+"""So long a caller rests whose channel the PBX could not redirect."""
 REFUSED: Final = "refused"
 SILENT: Final = "no_answer_from_pbx"
-RESTING: Final = frozenset({REFUSED, SILENT})
+SILENT_SECONDS: Final = 30.0
+"""So long a caller is left to the dialplan about whose offer nothing was heard."""
 
 
 class Offer(msgspec.Struct, kw_only=True):

@@ -171,6 +171,14 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
         )
 
 
+def leave_to_others(turn: Turn, visit: Visit, seconds: float) -> None:
+    """An offer may be going on that we do not steer: wait for its end, at most so long."""
+    turn.memory.foreign.add(visit.id)
+    turn.fold.withheld.add(visit.id)
+    turn.fold.place(visit, turn.now)
+    turn.fold.timers.arm("foreign", visit.id, turn.now + seconds)
+
+
 def own_again(turn: Turn, visit_id: str) -> None:
     """An offer that was not ours is over: the caller waits for us."""
     turn.memory.foreign.discard(visit_id)

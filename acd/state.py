@@ -267,6 +267,11 @@ class Fold:
             visit.bridge_id = bridge_id
 
     def _leg_ended(self, event: domain.LegEnded) -> None:
+        leg = self.state.legs.get(event.leg_id)
+        offer = None if leg is None else self.offer_to(self.state.agents[leg.agent_id])
+        if offer is not None and offer.leg_id == event.leg_id:
+            until = max(offer.until, event.at) + offers.GRACE_SECONDS
+            self.timers.arm("offer", offer.id, until)
         self._take_leg(event.leg_id)
 
     def _call_merged(self, event: domain.CallMerged) -> None:
@@ -405,7 +410,7 @@ class Fold:
             visit.offer_id = None
             if event.end in ("rejected", "timed_out", "failed"):
                 visit.passed_over[offer.agent_id] = event.at + offers.PASS_OVER_SECONDS
-            if event.detail in offers.RESTING:
+            if event.detail == offers.REFUSED:
                 visit.hold_until = event.at + offers.HOLD_SECONDS
             self.place(visit, event.at)
 

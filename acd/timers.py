@@ -34,6 +34,10 @@ class Timers:
             self._armed[kind, key] = at
             heapq.heappush(self._heap, (at, kind, key))
 
+    def at(self, kind: Kind, key: str) -> float | None:
+        """When a deadline passes, None where none is set."""
+        return self._armed.get((kind, key))
+
     def next(self) -> float | None:
         """The earliest deadline, None where there is none."""
         while self._heap:

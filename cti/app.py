@@ -13,19 +13,24 @@ from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
+import asyncpg
 import msgspec
 import structlog
 from aiohttp import web
 
 from acd.core import Core
-from acd.queues import VARIABLES
+from acd.queues import VARIABLES, is_open
 from config.floor import Floor
 from config.settings import PbxSettings, Settings, WebSettings
+from crm.callers import CallerIndex
+from cti.agi.server import AgiServer
 from cti.ami.link import AmiLink, LinkSettings
 from cti.epoch import Tenure
+from cti.hooks import Hooks, LastAgents
 from cti.journal import Journal
-from cti.journal.database import Database
+from cti.journal.database import CONNECT_SECONDS, Database
 from cti.journal.folds import Thresholds
 from cti.journal.projections import Projections, ProjectionStatus, all_projections
 from cti.pbxfiles import extension_secrets
@@ -57,6 +62,9 @@ class App:
     ) -> None:
         self.settings = settings
         self._clock = clock
+        self._dsn = dsn
+        self._zone = ZoneInfo(settings.floor.time_zone)
+        self._queues = {queue.name: queue for queue in settings.floor.queues}
         floor, node = settings.floor, settings.server.node
         self.database = Database(dsn, max_size=settings.database.pool_size)
         self.journal = Journal.open(settings.server.state_folder / "journal", node)
@@ -85,6 +93,10 @@ class App:
             all_projections(node, thresholds(floor)), on_stopped=self._projection_stopped
         )
         self.journal.on_stored(self.projections.wake)
+        self.callers = CallerIndex(self._connect)
+        self.runtime.observers.append(LastAgents(self.callers))
+        hooks = Hooks(floor, self.callers, self._is_open, self.runtime.tell)
+        self.agi = AgiServer(hooks.handlers(), allowed=settings.pbx.agi_allowed)
         self._secrets = extension_secrets(settings.pbx.secrets_file, floor)
 
     def _restore(self) -> None:
@@ -98,6 +110,14 @@ class App:
             self.core.evolve(record)
             self.live.evolve(record)
 
+    async def _connect(self) -> asyncpg.Connection[Any]:
+        """A connection of its own, for LISTEN; the pool makes sure that the tables are there."""
+        await self.database.pool()
+        return await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS)
+
+    def _is_open(self, queue: str) -> bool:
+        return is_open(self._queues[queue], self._zone, self._clock())
+
     def _may_act(self) -> bool:
         return self.core.state.fenced_by is None
 
@@ -110,6 +130,7 @@ class App:
         """
         web_runner = web.AppRunner(create_app(self._services()), access_log=None)
         await web_runner.setup()
+        await self.agi.start(self.settings.pbx.agi_host, self.settings.pbx.agi_port)
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts():
@@ -117,6 +138,7 @@ class App:
                 await _site(web_runner, self.settings.web).start()
                 ready()
         finally:
+            await self.agi.close()
             await web_runner.cleanup()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.link.close()
@@ -129,6 +151,7 @@ class App:
             self.link.run(),
             self.journal.run(self.database.pool),
             self.projections.run(self.database.pool),
+            self.callers.run(),
             self._watch(),
         ]
 

@@ -18,6 +18,7 @@ Handler = Callable[[argparse.Namespace], int]
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+ROLES = ("agent", "leader", "supervisor", "quality", "director", "admin")
 EPILOG = """\
 first steps:
   ./zuoxi demo                        everything on this machine, alive, in one command
@@ -75,7 +76,9 @@ def parser() -> argparse.ArgumentParser:
     add = _command(user, "add", _user_add, "add a user; the password is asked for")
     _config(add)
     add.add_argument("name", help="sign-in name")
-    add.add_argument("--role", action="append", required=True, help="agent, leader, supervisor, …")
+    add.add_argument(
+        "--role", action="append", required=True, choices=ROLES, help="may be given twice"
+    )
     add.add_argument("--agent", help="employee number of [[floor.agents]]")
     add.add_argument("--full-name", help="shown on screens")
     add.add_argument("--password-stdin", action="store_true", help="read it from standard input")
@@ -129,7 +132,7 @@ def _test(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from bench.report import run_named
+    from bench.command import run_named
 
     return run_named(args.name, as_json=args.json)
 
@@ -149,17 +152,17 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _pbx_install(args: argparse.Namespace) -> int:
-    from cti.admin import install_pbx_files
+    from cti.admin import install_files
 
-    return install_pbx_files(load(args.config), args.to, write=True if args.yes else None, out=out)
+    return install_files(load(args.config), args.to, yes=args.yes, out=out)
 
 
 def _user_add(args: argparse.Namespace) -> int:
-    from cti.admin import add_user
+    from cti.admin import add
 
     password = sys.stdin.readline().rstrip("\n") if args.password_stdin else _ask_password()
     return asyncio.run(
-        add_user(
+        add(
             load(args.config),
             name=args.name,
             full_name=args.full_name or args.name,

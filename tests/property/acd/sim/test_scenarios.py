@@ -1,4 +1,4 @@
-"""Scenarios through the real core agree with queueing theory, and two chained skills with pooling."""
+"""Scenarios through the real core agree with queueing theory; two chained skills with pooling."""
 
 from __future__ import annotations
 

@@ -278,8 +278,10 @@ class Stage:
         told.append(event)
 
     def _queued(self, event: ami.UserEvent, at: float) -> list[d.DomainEvent]:
-        call = self.calls.call_of(event.uniqueid or "")
-        if call is None or not call.live or call.open_visit() or not event.channel:
+        if event.uniqueid is None or not event.channel:
+            return []
+        call = self.calls.call_of(event.uniqueid)
+        if call is None or not call.live or call.open_visit():
             return []
         if not call.legs[event.uniqueid].live:
             return []

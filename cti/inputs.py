@@ -21,7 +21,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 # --- from the PBX --------------------------------------------------------------------------------
 
 
-class PbxEvent(Input, frozen=True, kw_only=True):
+class PbxEvent(Input, frozen=True, kw_only=True, gc=False):
     """One typed AMI event, in the order of the wire.
 
     :param at: epoch seconds of the fact (AMI Timestamp corrected by the clock offset).

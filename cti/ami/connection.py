@@ -22,10 +22,10 @@ from cti.ami.errors import (
     AmiEncodeError,
     LinkDownError,
     ListFailedError,
-    MalformedFrameError,
     RightsMissingError,
 )
-from cti.ami.events import EVENTS, ITEMS, AmiEvent, build
+from cti.ami.events import EVENTS, ITEMS, AmiEvent
+from cti.ami.layout import Layouts
 from cti.ami.stats import LinkStats
 from cti.ami.wire import Frame, FrameReader, encode_action
 
@@ -98,6 +98,7 @@ class Connection:
         self._clock = clock
         self._loop = loop
         self._reader = FrameReader(malformed=stats.malformed)
+        self._layouts = Layouts(stats.malformed)
         self._waiting: dict[str, _Waiting] = {}
         self._lists = 0
         self._ids = itertools.count(1)
@@ -125,7 +126,8 @@ class Connection:
         """Take bytes from the socket: events go to the owner, answers to who waits."""
         self.unanswered_pings = 0
         self.heard_at = self._clock()
-        events = []
+        events: list[AmiEvent] = []
+        build = self._layouts.build
         for frame in self._reader.feed(data):
             name = frame.event
             kind = EVENTS.get(name)
@@ -133,20 +135,13 @@ class Connection:
                 continue
             if kind is None:
                 self._stats.ignored += 1
-            elif (event := self._build(kind, frame)) is not None:
+            elif (event := build(kind, frame)) is not None:
                 events.append(event)
-                self._stats.events[kind.__name__] += 1
         if self._reader.greeted and not self.greeting.done():
             self.greeting.set_result(self._reader.version)
         if events:
+            self._stats.count(events)
             self._on_events(events)
-
-    def _build(self, kind: type[AmiEvent], frame: Frame) -> AmiEvent | None:
-        try:
-            return build(kind, frame.headers(self._stats.malformed))
-        except MalformedFrameError as error:
-            self._stats.malformed.add(str(error), frame.raw)
-            return None
 
     def _answer(self, frame: Frame, name: bytes) -> bool:
         """Whether the frame belongs to an action: a response, an item of a list, or its end."""
@@ -160,7 +155,7 @@ class Connection:
         if waiting is None or not waiting.lists:
             return False
         if (kind := ITEMS.get(name)) is not None:
-            if (item := self._build(kind, frame)) is not None:
+            if (item := self._layouts.build(kind, frame)) is not None:
                 waiting.items.append(item)
         elif frame.headers().get("EventList") == "Complete":
             self._finish(action_id, Outcome(result="done"))

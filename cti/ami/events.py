@@ -31,7 +31,6 @@ _CHANNEL: Final = {
     "caller_name": "CallerIDName",
     "connected_number": "ConnectedLineNum",
     "connected_name": "ConnectedLineName",
-    "account": "AccountCode",
     "context": "Context",
     "exten": "Exten",
 }
@@ -134,7 +133,6 @@ class ChannelEvent(AmiEvent, frozen=True, kw_only=True, gc=False, rename=_header
     caller_name: str | None = None
     connected_number: str | None = None
     connected_name: str | None = None
-    account: str | None = None
     context: str | None = None
     exten: str | None = None
     variables: dict[str, str] = {}

@@ -40,6 +40,10 @@ CLASSES = "system,call,agent,user"
 """Classes of events asked for. `reporting` (RTCP, test events) is needed for actions only."""
 
 
+HANDED_ON = 256
+"""Inputs handed to the consumer before it is asked again whether it has room."""
+
+
 class LinkTimings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the link waits for what, in seconds.
 
@@ -407,7 +411,8 @@ class AmiLink:
         """Hand on what the consumer has room for; come back for the rest."""
         queue, room, sink = self._queue, self._room, self._sink
         while queue and room():
-            sink(queue.popleft())
+            for _ in range(min(HANDED_ON, len(queue))):
+                sink(queue.popleft())
         if queue and self._flushing is None and not self._closed.is_set():
             self._flushing = asyncio.get_running_loop().call_later(0.005, self._flush_rest)
 

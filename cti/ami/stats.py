@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from cti.ami.clock import ClockOffset, LagMeter
+from cti.ami.events import AmiEvent
 from cti.ami.wire import Malformed
 
 LinkState = Literal["disconnected", "refused", "syncing", "ready"]
@@ -34,7 +35,6 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
 class LinkStats:
     """Counters since the start of the process.
 
-    :ivar events: typed events by name.
     :ivar ignored: events by names that nothing reads.
     :ivar malformed: frames and lines that could not be read, and the last of them.
     :ivar overflows: times that the consumer was too slow and the state had to be read anew.
@@ -43,7 +43,7 @@ class LinkStats:
     :ivar late: answers that came after their action's deadline.
     """
 
-    events: Counter[str] = field(default_factory=Counter)
+    by_kind: Counter[type[AmiEvent]] = field(default_factory=Counter)
     ignored: int = 0
     malformed: Malformed = field(default_factory=Malformed)
     overflows: int = 0
@@ -52,6 +52,15 @@ class LinkStats:
     late: int = 0
     lag: LagMeter = field(default_factory=LagMeter)
     offset: ClockOffset = field(default_factory=ClockOffset)
+
+    def count(self, events: list[AmiEvent]) -> None:
+        """Count typed events."""
+        self.by_kind.update(map(type, events))
+
+    @property
+    def events(self) -> dict[str, int]:
+        """Typed events by name."""
+        return {kind.__name__: count for kind, count in self.by_kind.items()}
 
     @property
     def reconnects(self) -> int:

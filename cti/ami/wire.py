@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from cti.ami.errors import AmiEncodeError
 
@@ -31,7 +33,7 @@ KEPT_BYTES: Final = 500
 
 _EVENT: Final = b"Event: "
 _ACTION_ID: Final = b"\r\nActionID: "
-_NO_VALUE: Final = frozenset(("", "<unknown>", "<null>"))
+NO_VALUE: Final = frozenset(("", "<unknown>", "<null>"))
 _ESCAPED: Final = ("CallerIDName", "ConnectedLineName")
 _ESCAPE: Final = re.compile(r"\\(.)")
 _C_ESCAPES: Final = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
@@ -51,25 +53,15 @@ class Malformed:
         self.last.append((why, raw[:KEPT_BYTES]))
 
 
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One whole frame as it came.
 
+    :param event: the event's name, b"" where the frame is not an event. Found without parsing.
     :param raw: its bytes without the empty line at its end.
     """
 
-    __slots__ = ("raw",)
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-
-    @property
-    def event(self) -> bytes:
-        """The event's name, b"" where the frame is not an event. Needs no parsing."""
-        raw = self.raw
-        if not raw.startswith(_EVENT):
-            return b""
-        end = raw.find(EOL)
-        return raw[7:end] if end >= 0 else raw[7:]
+    event: bytes
+    raw: bytes
 
     @property
     def action_id(self) -> str:
@@ -97,24 +89,15 @@ class Frame:
                 name, separator, value = line.partition(":")
                 if not separator and malformed is not None:
                     malformed.add("a line without a colon", line.encode())
-            if value in _NO_VALUE:
+            if value in NO_VALUE:
                 continue
             if name in found:
                 _repeat(found, name, value)
             else:
                 found[name] = value
         if b"\\" in self.raw:
-            _unescape_names(found)
+            unescape_names(found)
         return found
-
-    def __repr__(self) -> str:
-        return f"Frame({self.raw!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frame) and self.raw == other.raw
-
-    def __hash__(self) -> int:
-        return hash(self.raw)
 
 
 def _repeat(found: dict[str, str | list[str]], name: str, value: str) -> None:
@@ -125,10 +108,11 @@ def _repeat(found: dict[str, str | list[str]], name: str, value: str) -> None:
         found[name] = [before, value]
 
 
-def _unescape_names(found: dict[str, str | list[str]]) -> None:
-    for header, value in found.items():
+def unescape_names(headers: dict[str, Any]) -> None:
+    """Take out the backslashes that Asterisk puts into people's names, in place."""
+    for header, value in headers.items():
         if header.endswith(_ESCAPED) and isinstance(value, str):
-            found[header] = _ESCAPE.sub(lambda match: _C_ESCAPES.get(match[1], match[1]), value)
+            headers[header] = _ESCAPE.sub(lambda match: _C_ESCAPES.get(match[1], match[1]), value)
 
 
 class FrameReader:
@@ -161,7 +145,13 @@ class FrameReader:
             self._end_too_long()
             del whole[0]
         self._keep(tail)
-        return [frame for raw in whole if (frame := self._frame(raw)) is not None]
+        frames = []
+        for raw in whole:
+            if raw.startswith(_EVENT) and len(raw) <= self._limit:
+                frames.append(Frame(raw[len(_EVENT) : raw.find(EOL)], raw))
+            elif (other := self._other(raw)) is not None:
+                frames.append(other)
+        return frames
 
     def _greeting(self, data: bytes) -> bytes:
         """Read the greeting's line, the only one that no empty line follows; give what is left."""
@@ -175,15 +165,16 @@ class FrameReader:
         self.malformed.add("not the greeting of an Asterisk manager", line)
         return data
 
-    def _frame(self, raw: bytes) -> Frame | None:
+    def _other(self, raw: bytes) -> Frame | None:
+        """A frame that does not begin as events do; None where there is nothing in it to read."""
         if len(raw) > self._limit:
             self.malformed.add("a frame that is too long", raw)
             return None
-        if raw[:1] in (b"\r", b"\n", b""):
-            raw = raw.lstrip(EOL)
-            if not raw:
-                return None
-        return Frame(raw)
+        raw = raw.lstrip(EOL)
+        if not raw:
+            return None
+        name = raw.partition(EOL)[0].removeprefix(_EVENT) if raw.startswith(_EVENT) else b""
+        return Frame(name, raw)
 
     def _keep(self, tail: bytes) -> None:
         """Keep the beginning of the next frame, of one that is too long only its possible end."""

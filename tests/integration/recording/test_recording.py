@@ -1,0 +1,181 @@
+"""What Asterisk records, through the dialplan, into the store."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import wave
+from array import array
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cti.domain import CallEnded, Recorded, RecordingStarted
+from cti.inputs import Input, RecordingChecked
+from recording.files import SILENT_PEAK, Spool, Store
+from recording.worker import RecordingWorker
+from tests.support.dialplan import Site, floor, site
+from tests.support.sandbox import TestSandbox
+
+pytestmark = pytest.mark.asterisk
+
+SPEECH = 1000  # peak amplitude
+
+
+@pytest_asyncio.fixture
+async def centre(sandbox: TestSandbox) -> AsyncIterator[Site]:
+    """Start a PBX with our dialplan."""
+    async with site(sandbox, floor(), enter_hook=False) as centre:
+        yield centre
+
+
+async def test_customer_is_left_and_agent_is_right(centre: Site, tmp_path: Path) -> None:
+    """The agent says nothing here, so the right side must be silent, and the other way round."""
+    customer_only = await _talk(centre, agent_speaks=False, customer_speaks=True)
+    left, right = await _stored(centre, customer_only, tmp_path / "a")
+    assert _loudest(left) > SPEECH
+    assert _loudest(right) < SILENT_PEAK
+    agent_only = await _talk(centre, agent_speaks=True, customer_speaks=False)
+    left, right = await _stored(centre, agent_only, tmp_path / "b")
+    assert _loudest(right) > SPEECH
+    assert _loudest(left) < SILENT_PEAK
+
+
+async def test_nothing_is_recorded_before_the_agent_answers(centre: Site) -> None:
+    _, entered = await centre.enter()
+    await centre.offer(entered, "o1", flags="r")
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    await asyncio.sleep(1)  # of ringing and music, which must not be in the file
+    await agent.answer()
+    await centre.server.event("BridgeEnter", Uniqueid=entered["Uniqueid"])
+    begun = time.monotonic()
+    await asyncio.sleep(1)
+    await agent.hang_up()
+    talked = time.monotonic() - begun
+    await centre.server.event("Hangup", Uniqueid=entered["Uniqueid"])
+    seconds = await _settled(centre, entered["Uniqueid"])
+    assert seconds == pytest.approx(talked, abs=0.5)
+
+
+async def test_paused_is_silent_on_both_sides(centre: Site, tmp_path: Path) -> None:
+    caller, entered = await centre.enter()
+    await centre.offer(entered, "o1", flags="r")
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    await agent.answer()
+    await agent.hears()
+    await asyncio.sleep(2)
+    muted_at = await _mute(centre, entered, "1")
+    await asyncio.sleep(2)
+    await _mute(centre, entered, "0")
+    await asyncio.sleep(2)
+    await caller.hang_up()
+    bridged_at = float(
+        (await centre.server.event("BridgeEnter", Uniqueid=entered["Uniqueid"]))["Timestamp"]
+    )
+    sides = await _stored(centre, entered, tmp_path)
+    first = int((muted_at - bridged_at + 0.4) * 8000)
+    last = first + int(1.2 * 8000)
+    for side in sides:
+        assert _loudest(side[first:last]) == 0
+        assert _loudest(side[last:]) > 500 or _loudest(side[:first]) > 500
+
+
+async def test_second_agent_goes_into_the_same_recording(centre: Site) -> None:
+    _, entered = await centre.enter()
+    for offer, extension in (("o1", "8001"), ("o2", "8002")):
+        await centre.offer(entered, offer, extension, flags="r", ring=1)
+        await centre.said("ZxBack", Offer=offer)
+    assert len(centre.heard("ZxRecord")) == 1
+
+
+async def test_worker_stores_what_the_dialplan_recorded(centre: Site, tmp_path: Path) -> None:
+    entered = await _talk(centre, agent_speaks=True, customer_speaks=True)
+    told: list[Input] = []
+    worker = RecordingWorker(Spool(centre.spool), Store(tmp_path), told.append, time.time)
+    now = time.time()
+    worker.observe(
+        [
+            Recorded(1, _started(entered, now)),
+            Recorded(
+                2,
+                CallEnded(
+                    at=now, call_id="c1", outcome="answered", ended_by="customer", talk_seconds=2.0
+                ),
+            ),
+        ]
+    )
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(10):
+        while not told:  # noqa: ASYNC110 - the worker tells by a plain call
+            await asyncio.sleep(0.05)
+    running.cancel()
+    [checked] = told
+    assert isinstance(checked, RecordingChecked)
+    assert checked.fault is None
+    assert checked.path is not None
+    assert (tmp_path / checked.path).stat().st_size == checked.bytes
+    assert not checked.customer_silent
+    assert not checked.agent_silent
+
+
+def _started(entered: dict[str, str], at: float) -> RecordingStarted:
+    return RecordingStarted(at=at, call_id="c1", recording_id="c1-r1", file=entered["Uniqueid"])
+
+
+async def _talk(centre: Site, *, agent_speaks: bool, customer_speaks: bool) -> dict[str, str]:
+    """Two seconds of a recorded call in which who shall not speak is muted at the far end."""
+    caller, entered = await centre.enter()
+    await centre.offer(entered, "o1", flags="r")
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    if not customer_speaks:
+        await _silence(centre, caller.uniqueid)
+    if not agent_speaks:
+        await _silence(centre, agent._channel)
+    await agent.answer()
+    await centre.server.event("BridgeEnter", Uniqueid=entered["Uniqueid"])
+    await asyncio.sleep(2.5)
+    await caller.hang_up()
+    await centre.server.event("Hangup", Uniqueid=entered["Uniqueid"])
+    return entered
+
+
+async def _silence(centre: Site, channel: str) -> None:
+    """Send nothing but silence from this channel of the far end."""
+    await centre.far_end.remote.act("MuteAudio", Channel=channel, Direction="out", State="on")
+
+
+async def _mute(centre: Site, entered: dict[str, str], state: str) -> float:
+    await centre.server.act(
+        "MixMonitorMute", Channel=entered["Channel"], Direction="both", State=state
+    )
+    event = await centre.server.event("MixMonitorMute", State=state)
+    return float(event["Timestamp"])
+
+
+async def _settled(centre: Site, file: str) -> float:
+    """Seconds of sound in the spool once Asterisk has closed the files."""
+    spool, seconds = Spool(centre.spool), -1.0
+    while (now := spool.seconds(file)) != seconds:
+        seconds = now
+        await asyncio.sleep(0.3)
+    return seconds
+
+
+async def _stored(
+    centre: Site, entered: dict[str, str], folder: Path
+) -> tuple[array[int], array[int]]:
+    await _settled(centre, entered["Uniqueid"])
+    stored = Store(folder).put(Spool(centre.spool), entered["Uniqueid"], "c1-r1", time.time())
+    with wave.open(str(folder / stored.path)) as wav:
+        assert (wav.getnchannels(), wav.getframerate()) == (2, 8000)
+        samples = array("h", wav.readframes(wav.getnframes()))
+    return samples[0::2], samples[1::2]
+
+
+def _loudest(samples: array[int]) -> int:
+    return max(map(abs, samples), default=0)

@@ -13,6 +13,7 @@ from acd import pbx, presence, queues, waiting
 from acd.offers import Offer
 from acd.queues import VARIABLES, Visit, read_entry
 from acd.reactions import drain
+from acd.state import AgentLeg
 from acd.turn import Turn
 from cti import commands as c
 from cti import domain as d
@@ -128,9 +129,9 @@ def _take_caller(turn: Turn, channel: ChannelState, visit: Visit, *, fetch: bool
         pbx.go_native(turn, visit, turn.now)
     elif state != "native" and visit.native:
         pbx.leave_native(turn, visit, turn.now)
-    agent_id = _talking_to(turn, channel, visit)
-    if agent_id is not None:
-        waiting.answered_past_us(turn, visit, agent_id, turn.now)
+    leg = _talking_to(turn, channel, visit)
+    if leg is not None:
+        waiting.answered_past_us(turn, visit, leg.agent_id, turn.now)
         return
     if state == "offered":
         _take_offer(turn, channel, visit, offer)
@@ -152,12 +153,12 @@ def _take_offer(turn: Turn, channel: ChannelState, visit: Visit, offer: Offer | 
     pbx.leave_to_others(turn, visit, FOREIGN_SECONDS)
 
 
-def _talking_to(turn: Turn, channel: ChannelState, visit: Visit) -> d.AgentId | None:
+def _talking_to(turn: Turn, channel: ChannelState, visit: Visit) -> AgentLeg | None:
     if channel.bridge_id is None:
         return None
     for leg_id, leg in turn.state.legs.items():
         if leg.call_id == visit.call_id and leg.bridge_id and leg_id != visit.leg_id:
-            return leg.agent_id
+            return leg
     return None
 
 

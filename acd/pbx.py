@@ -150,6 +150,8 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
     visit = turn.fold.visit_of(call_id)
     answered = turn.state.answered.get(call_id)
     if visit is not None:
+        if visit.native:
+            leave_native(turn, visit, at)
         own_again(turn, visit.id)
     elif answered is not None:
         before = answered.visit

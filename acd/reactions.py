@@ -41,7 +41,9 @@ def _explain_leg(turn: Turn, leg_id: d.LegId, at: float) -> None:
     leg = turn.state.legs.get(leg_id)
     if leg is None:
         return
-    agent = turn.state.agents[leg.agent_id]
+    agent = turn.fold.agent(leg.agent_id)
+    if agent is None:
+        return
     offer = turn.fold.offer_to(agent)
     if offer is None or offer.call_id != leg.call_id:
         presence.on_the_phone(turn, agent, leg.call_id, at)
@@ -54,7 +56,9 @@ def _leg_answered(turn: Turn, event: d.LegAnswered) -> None:
 
 
 def _agent_up(turn: Turn, leg: AgentLeg, leg_id: d.LegId, at: float) -> None:
-    agent = turn.state.agents[leg.agent_id]
+    agent = turn.fold.agent(leg.agent_id)
+    if agent is None:
+        return
     offer = turn.fold.offer_to(agent)
     if offer is None or offer.leg_id != leg_id:
         presence.on_the_phone(turn, agent, leg.call_id, at)
@@ -70,8 +74,8 @@ def _leg_joined(turn: Turn, event: d.LegJoined) -> None:
     if visit is not None:
         met = waiting.met(turn, visit)
         offer = turn.state.offers.get(visit.offer_id or "")
-        if met is not None and not (offer is not None and offer.agent_id == met):
-            waiting.answered_past_us(turn, visit, met, event.at)
+        if met is not None and not (offer is not None and offer.agent_id == met.agent_id):
+            waiting.answered_past_us(turn, visit, met.agent_id, event.at)
 
 
 def _leg_ended(turn: Turn, event: d.LegEnded, leg: AgentLeg | None) -> None:
@@ -84,8 +88,8 @@ def _leg_ended(turn: Turn, event: d.LegEnded, leg: AgentLeg | None) -> None:
 
 
 def _leg_taken(turn: Turn, leg: AgentLeg, at: float) -> None:
-    agent = turn.state.agents[leg.agent_id]
-    if not agent.legs:
+    agent = turn.fold.agent(leg.agent_id)
+    if agent is not None and not agent.legs:
         presence.call_over(turn, agent, at)
 
 

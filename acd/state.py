@@ -27,9 +27,9 @@ WORKING: Final = frozenset({"offered", "talking", "wrap_up"})
 
 
 class AgentLeg(msgspec.Struct):
-    """A live leg of an agent."""
+    """A live leg at one of our extensions. `agent_id`: None where nobody is signed in there."""
 
-    agent_id: AgentId
+    agent_id: AgentId | None
     call_id: CallId
     channel: str
     bridge_id: str | None = None
@@ -128,6 +128,15 @@ class Fold:
         """The open visit of a call."""
         return self.state.visits.get(self.state.visit_of.get(call_id, ""))
 
+    def agent(self, agent_id: AgentId | None) -> Agent | None:
+        """An agent of the floor."""
+        return self.state.agents.get(agent_id) if agent_id is not None else None
+
+    def offer_of_leg(self, leg: AgentLeg) -> Offer | None:
+        """The pending offer to the agent whose leg this is."""
+        agent = self.agent(leg.agent_id)
+        return None if agent is None else self.offer_to(agent)
+
     def offer_to(self, agent: Agent) -> Offer | None:
         """The pending offer to an agent."""
         return self.state.offers.get(agent.offer_id) if agent.offer_id else None
@@ -212,14 +221,16 @@ class Fold:
     # --- calls and legs -----------------------------------------------------------------------
 
     def _leg_started(self, event: domain.LegStarted) -> None:
-        if event.agent_id is not None:
+        if event.kind == "agent" or event.agent_id is not None:
             self._give_leg(event.leg_id, event.agent_id, event.call_id, event.channel)
 
-    def _give_leg(self, leg_id: LegId, agent_id: AgentId, call_id: CallId, channel: str) -> None:
-        agent = self.state.agents.get(agent_id)
+    def _give_leg(
+        self, leg_id: LegId, agent_id: AgentId | None, call_id: CallId, channel: str
+    ) -> None:
+        agent = self.agent(agent_id)
+        self.state.legs[leg_id] = AgentLeg(None if agent is None else agent.id, call_id, channel)
         if agent is None:
             return
-        self.state.legs[leg_id] = AgentLeg(agent_id, call_id, channel)
         agent.legs[leg_id] = call_id
         offer = self.offer_to(agent)
         if offer is not None and offer.call_id == call_id:
@@ -228,8 +239,8 @@ class Fold:
 
     def _take_leg(self, leg_id: LegId) -> None:
         leg = self.state.legs.pop(leg_id, None)
-        if leg is not None:
-            agent = self.state.agents[leg.agent_id]
+        agent = self.agent(leg.agent_id) if leg is not None else None
+        if agent is not None:
             agent.legs.pop(leg_id, None)
             self._refresh(agent)
 
@@ -237,13 +248,12 @@ class Fold:
         leg = self.state.legs.get(event.leg_id)
         if leg is not None and leg.agent_id == event.agent_id:
             leg.channel = event.channel
-            agent = self.state.agents[leg.agent_id]
-            offer = self.offer_to(agent)
+            offer = self.offer_of_leg(leg)
             if offer is not None and offer.leg_id == event.leg_id:
                 offer.channel = event.channel
         else:
             self._take_leg(event.leg_id)
-            if event.agent_id is not None:
+            if event.kind == "agent" or event.agent_id is not None:
                 self._give_leg(event.leg_id, event.agent_id, event.call_id, event.channel)
         visit = self.visit_of(event.call_id)
         if visit is not None and visit.leg_id == event.leg_id:
@@ -268,7 +278,7 @@ class Fold:
 
     def _leg_ended(self, event: domain.LegEnded) -> None:
         leg = self.state.legs.get(event.leg_id)
-        offer = None if leg is None else self.offer_to(self.state.agents[leg.agent_id])
+        offer = None if leg is None else self.offer_of_leg(leg)
         if offer is not None and offer.leg_id == event.leg_id:
             until = max(offer.until, event.at) + offers.GRACE_SECONDS
             self.timers.arm("offer", offer.id, until)
@@ -279,15 +289,17 @@ class Fold:
         for leg_id, leg in state.legs.items():
             if leg.call_id == gone:
                 leg.call_id = into
-                state.agents[leg.agent_id].legs[leg_id] = into
+                agent = self.agent(leg.agent_id)
+                if agent is not None:
+                    agent.legs[leg_id] = into
         visit_id = state.visit_of.pop(gone, None)
         if visit_id is not None and into not in state.visit_of:
             state.visits[visit_id].call_id = into
             state.visit_of[into] = visit_id
         for offer in state.offers.values():
             offer.call_id = into if offer.call_id == gone else offer.call_id
-        for agent in state.agents.values():
-            agent.call_id = into if agent.call_id == gone else agent.call_id
+        for each in state.agents.values():
+            each.call_id = into if each.call_id == gone else each.call_id
         for kept in (state.answered, state.recordings):
             _move(kept, gone, into)
         state.visits_had[into] = state.visits_had.get(into, 0) + state.visits_had.pop(gone, 0)

@@ -7,6 +7,7 @@ from functools import partial
 from acd import agents, estimate, queues
 from acd.offers import Offer
 from acd.queues import Visit
+from acd.state import AgentLeg
 from acd.turn import Context, Turn
 from config.floor import Destination
 from cti import commands as c
@@ -197,7 +198,7 @@ def answer(turn: Turn, offer: Offer, at: float) -> None:
     turn.emit(agents.changed(agent, "call", at, call_id=offer.call_id))
 
 
-def answered_past_us(turn: Turn, visit: Visit, agent_id: d.AgentId, at: float) -> None:
+def answered_past_us(turn: Turn, visit: Visit, agent_id: d.AgentId | None, at: float) -> None:
     """An agent and the waiting caller met without an offer of ours: natively, say."""
     offer = turn.state.offers.get(visit.offer_id or "")
     if visit.native:
@@ -215,8 +216,8 @@ def answered_past_us(turn: Turn, visit: Visit, agent_id: d.AgentId, at: float) -
         end_offer(turn, offer, "rescinded", "answered_elsewhere", at)
 
 
-def met(turn: Turn, visit: Visit) -> d.AgentId | None:
-    """The agent who stands in one bridge with the waiting caller."""
+def met(turn: Turn, visit: Visit) -> AgentLeg | None:
+    """The agent's leg that stands in one bridge with the waiting caller."""
     if visit.bridge_id is None:
         return None
     for leg_id, leg in turn.state.legs.items():
@@ -225,5 +226,5 @@ def met(turn: Turn, visit: Visit) -> d.AgentId | None:
             and leg.bridge_id == visit.bridge_id
             and leg_id != visit.leg_id
         ):
-            return leg.agent_id
+            return leg
     return None

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cti.sandbox.pbx import Tree
+from cti.sandbox.postgres import ensure_binaries
 from cti.sandbox.processes import Process
 from cti.sandbox.system import Place
 
@@ -24,6 +26,30 @@ PARENT = """
     child = Process(["sleep", "600"], place=place, log=Path(sys.argv[1], "log"))
     print(child.pid, flush=True)
     time.sleep(600)
+"""
+
+
+PARTS = """
+    import asyncio, sys
+    from pathlib import Path
+    from cti.sandbox.pbx import Asterisk, Ports, Tree
+    from cti.sandbox.ports import PortBlock
+    from cti.sandbox.postgres import Postgres
+    from cti.sandbox.system import Place
+
+    state, user, tree, binaries = sys.argv[1:]
+    place = Place(Path(state), user or None)
+    ports = Ports.of(PortBlock(400))
+    pbx = Asterisk("orphan", tree=Tree(Path(tree)), place=place, ports=ports)
+    database = Postgres("orphan", place=place, binaries=Path(binaries), durable=False)
+
+    async def main():
+        await pbx.start()
+        await database.start()
+        print(pbx.pid, database.pid, flush=True)
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
 """
 
 
@@ -52,6 +78,23 @@ async def test_child_dies_when_its_parent_is_killed(place: Place, tmp_path: Path
     parent.send_signal(death)
     async with asyncio.timeout(10):
         await ended(child)
+    await parent.wait()
+
+
+@pytest.mark.asterisk
+@pytest.mark.postgres
+async def test_pbx_and_database_die_with_us(state: Place, place: Place, pbx_tree: Tree):
+    arguments = (place.state, place.user or "", pbx_tree.root, ensure_binaries(state, say=print))
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", textwrap.dedent(PARTS), *map(str, arguments)),
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    parts = [int(pid) for pid in (await parent.stdout.readline()).split()]
+    assert len(parts) == 2
+    parent.kill()
+    for pid in parts:
+        await ended(pid)
     await parent.wait()
 
 

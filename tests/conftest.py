@@ -2,9 +2,14 @@
 
 import socket
 
+import hypothesis
 import pytest
 
 from cti.sandbox.ports import LOOPBACK
+
+# How long one example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("zuoxi", deadline=None)
+hypothesis.settings.load_profile("zuoxi")
 
 
 @pytest.fixture

@@ -4,12 +4,9 @@ import wave
 from array import array
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from cti.sandbox.pbx import alaw_table, to_g711, ulaw_table
 
-samples = st.integers(-32768, 32767)
+SAMPLES = range(-32768, 32768)
 
 
 def ulaw_decode(byte: int) -> int:
@@ -26,17 +23,19 @@ def alaw_decode(byte: int) -> int:
     return magnitude if byte & 0x80 else -magnitude
 
 
-@given(samples)
-def test_ulaw_is_the_nearest_code(sample: int):
-    decoded = ulaw_decode(ulaw_table()[sample & 0xFFFF])
-    # Within half a step of the segment, and clipped at the loudest code.
-    assert abs(decoded - max(min(sample, 32124), -32124)) <= max(abs(sample) // 32, 4) + 8
+def test_ulaw_is_the_nearest_code_of_every_sample():
+    table = ulaw_table()
+    for sample in SAMPLES:
+        wanted = max(min(sample, 32124), -32124)
+        # Within half a step of the segment.
+        assert abs(ulaw_decode(table[sample & 0xFFFF]) - wanted) <= max(abs(sample) // 32, 4) + 8
 
 
-@given(samples)
-def test_alaw_is_the_nearest_code(sample: int):
-    decoded = alaw_decode(alaw_table()[sample & 0xFFFF])
-    assert abs(decoded - max(min(sample, 32256), -32256)) <= max(abs(sample) // 32, 8)
+def test_alaw_is_the_nearest_code_of_every_sample():
+    table = alaw_table()
+    for sample in SAMPLES:
+        wanted = max(min(sample, 32256), -32256)
+        assert abs(alaw_decode(table[sample & 0xFFFF]) - wanted) <= max(abs(sample) // 32, 8)
 
 
 def test_silence_has_the_codes_of_the_standard():

@@ -23,8 +23,9 @@ from config.floor import Floor
 from cti.sandbox.far_end import FarEnd
 from cti.sandbox.ports import LOOPBACK
 from cti.sandbox.processes import Process
-from cti.sandbox.site import Site
+from cti.sandbox.site import Site, to_toml
 from cti.sandbox.system import Place
+from tests.support.ami_proxy import AmiProxy
 from tests.support.sandbox import TestSandbox
 from web.users import Passwords, add_user
 
@@ -159,6 +160,7 @@ class Whole:
     site: Site
     far_end: FarEnd
     dsn: str
+    proxy: AmiProxy | None = None
     server: Process | None = None
     people: list[Person] = field(default_factory=list)
 
@@ -275,6 +277,38 @@ class Whole:
                 return found
             await asyncio.sleep(0.05)
 
+    async def seqs(self) -> list[int]:
+        """The journal's numbers, in order."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            return [
+                row["seq"] for row in await connection.fetch("SELECT seq FROM journal ORDER BY 1")
+            ]
+        finally:
+            await connection.close()
+
+    async def entered(self, count: int) -> None:
+        """Wait until so many callers have entered a queue, by the journal."""
+        await self.journalled("QueueEntered", count=count)
+
+    async def second_server(self, node: str) -> Process:
+        """A second server on the same PBX; from here on `base` is its address."""
+        values = self.site.values()
+        port = self.site.block.take()
+        values["server"] = {
+            "node": node,
+            "state_folder": str(self.site.folder / f"server-{node}"),
+        }
+        values["web"] = {"port": port}
+        values["pbx"]["agi_port"] = self.site.block.take()
+        path = self.site.folder / f"{node}.toml"
+        self.site.place.write(path, to_toml(values), mode=0o600)
+        self.site.web_port = port
+        first, self.second = self.server, await self.start_server(path)
+        self.server = first
+        await self.ready()
+        return self.second
+
     async def close(self) -> None:
         """End the people and the server."""
         for person in self.people:
@@ -285,9 +319,17 @@ class Whole:
 
 @asynccontextmanager
 async def whole(
-    sandbox: TestSandbox, dsn: str, floor: Floor | None = None, **values: Any
+    sandbox: TestSandbox,
+    dsn: str,
+    floor: Floor | None = None,
+    *,
+    proxied: bool = False,
+    **values: Any,
 ) -> AsyncIterator[Whole]:
-    """Start everything; `values` are those of cti.sandbox.site.Site."""
+    """Start everything; `values` are those of cti.sandbox.site.Site.
+
+    :param proxied: the server reaches the manager through `Whole.proxy`.
+    """
     floor = floor or small_floor()
     site = Site(
         f"site{next(sandbox.numbers)}",
@@ -307,17 +349,27 @@ async def whole(
             block=sandbox.ports(400),
             pbx=site.pbx,
             sip=site.carrier,
-            phones=site.phones,
+            phones={
+                each.number: site.phones[each.number]
+                for each in floor.extensions
+                if each.kind == "desk"
+            },
         )
         try:
             await far_end.start()
-            running = Whole(site, far_end, dsn)
+            proxy = AmiProxy(site.pbx.ports.ami) if proxied else None
+            if proxy:
+                await proxy.start()
+                site.ami_port = proxy.port
+            running = Whole(site, far_end, dsn, proxy)
             try:
                 await running.start_server()
                 await running.ready()
                 yield running
             finally:
                 await running.close()
+                if proxy:
+                    await proxy.close()
         finally:
             await far_end.kill()
     finally:

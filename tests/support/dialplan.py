@@ -153,6 +153,22 @@ class Site:
         where = {"Channel": channel} if channel else {}
         return (await self.server.act("Getvar", Variable=name, **where)).get("Value", "")
 
+    async def offer_when_waiting(self, entered: Headers, offer: str) -> None:
+        """Offer the caller once the wait has begun again."""
+        await self.stands(entered, "zuoxi-wait")
+        await self.offer(entered, offer)
+
+    async def stands(self, entered: Headers, context: str) -> None:
+        """Wait until the caller has come there. Asterisk tells nobody, so look until it is so."""
+        async with asyncio.timeout(20):
+            while await self.place(entered) != context:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def stays(self, entered: Headers, context: str, seconds: float) -> None:
+        """See that the caller is there at the end of this time too."""
+        await asyncio.sleep(seconds)
+        assert await self.place(entered) == context
+
     async def place(self, entered: Headers) -> str:
         """The context in which the caller's channel is now."""
         return await self.variable("CONTEXT", entered["Channel"])

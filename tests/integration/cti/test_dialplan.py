@@ -1,6 +1,5 @@
 """The product's dialplan in a real Asterisk, moved by a stand-in for the server."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -211,14 +210,14 @@ async def test_position_is_announced_and_the_wait_goes_on(centre: Site) -> None:
     _, entered = await centre.enter()
     for exten in ("position-1-x", "position-2-90", "welcome"):
         await centre.redirect(entered["Channel"], "zuoxi-announce", f"{centre.epoch}-{exten}")
-        await _stands(centre, entered, "zuoxi-announce")
+        await centre.stands(entered, "zuoxi-announce")
         await _waits(centre, entered)
 
 
 async def test_announcement_gives_way_to_an_offer(centre: Site) -> None:
     _, entered = await centre.enter()
     await centre.redirect(entered["Channel"], "zuoxi-announce", f"{centre.epoch}-position-7-600")
-    await _stands(centre, entered, "zuoxi-announce")
+    await centre.stands(entered, "zuoxi-announce")
     await centre.offer(entered, "o1")
     await centre.far_end.agent("8001").ringing.wait()
 
@@ -314,15 +313,8 @@ async def test_caller_cannot_filter_himself_away(centre: Site) -> None:
 
 
 async def _waits(centre: Site, entered: dict[str, str]) -> None:
-    await _stands(centre, entered, "zuoxi-wait")
+    await centre.stands(entered, "zuoxi-wait")
     assert await centre.variable("ZX_STATE", entered["Channel"]) == "waiting"
-
-
-async def _stands(centre: Site, entered: dict[str, str], context: str) -> None:
-    """The caller has come there. Asterisk tells nobody, so look until it is so."""
-    async with asyncio.timeout(20):
-        while await centre.place(entered) != context:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 async def _rescind(centre: Site, entered: dict[str, str], offer: str) -> None:

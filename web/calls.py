@@ -14,6 +14,7 @@ from cti.domain import Direction, LegKind, OfferEnd, Outcome, Party, VisitEnd
 from cti.journal import detail as found
 from cti.journal import queries
 from cti.journal.rows import CallRow
+from web.database import connected
 from web.endpoint import Asked, Endpoint, Input, Output, endpoint
 from web.problems import Problem
 from web.rights import masked, masked_name
@@ -216,8 +217,7 @@ async def list_calls(asked: Asked[CallsQuery]) -> CallPage:
     wanted = await _wanted(asked)
     if wanted is None:
         return CallPage(items=[], next=None)
-    pool = await asked.services.pool()
-    async with pool.acquire() as connection:
+    async with connected(asked.services.pool) as connection:
         try:
             page = await queries.list_calls(
                 connection, wanted, limit=asked.input.limit, cursor=asked.input.cursor
@@ -238,8 +238,7 @@ async def list_calls(asked: Asked[CallsQuery]) -> CallPage:
 )
 async def show_call(asked: Asked[None]) -> CallDetail:
     """Folded from the journal. Decisions only with the right decisions.see."""
-    pool = await asked.services.pool()
-    async with pool.acquire() as connection:
+    async with connected(asked.services.pool) as connection:
         detail = await queries.call_detail(connection, asked.part("call_id", "unknown_call"))
     if detail is None:
         raise Problem("unknown_call")
@@ -284,8 +283,7 @@ async def _number_of(asked: Asked[CallsQuery], call_id: str) -> str | None:
     if live:
         number, agents = live.who.number, list(live.agents)
     else:
-        pool = await asked.services.pool()
-        async with pool.acquire() as connection:
+        async with connected(asked.services.pool) as connection:
             row = await queries.call_row(connection, call_id)
         if row is None:
             raise Problem("unknown_call")

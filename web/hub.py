@@ -120,6 +120,7 @@ class Hub:
         self._tell = tell
         self._clock = clock
         self._clients: set[Client] = set()
+        self._desks: dict[AgentId, set[Client]] = {}
         self._floor: set[Key] = set()
         self._desk: dict[AgentId, set[Key]] = {}
         self._pulse: set[QueueName] = set()
@@ -198,9 +199,10 @@ class Hub:
 
     def subscribe(self, client: Client, topic: Topic) -> None:
         """Send a snapshot of `topic` and the changes after it, instead of what was watched."""
-        if client.topic == "desk" and topic != "desk":
-            self._panel_closed(client)
+        self._leave_desk(client)
         client.topic = topic
+        if topic == "desk" and client.agent_id:
+            self._desks.setdefault(client.agent_id, set()).add(client)
         client.refresh()
         self.alive(client)
 
@@ -218,7 +220,7 @@ class Hub:
         """The connection is gone."""
         self._clients.discard(client)
         self._dropped += client.dropped
-        self._panel_closed(client)
+        self._leave_desk(client)
         client.close()
 
     def close_session(self, session: bytes) -> None:
@@ -230,9 +232,11 @@ class Hub:
         """The client's one writer; returns when the client is closed."""
         await client.write(self._snapshot)
 
-    def _panel_closed(self, client: Client) -> None:
-        if client.agent_id:
-            self._tell_all(self.panels.closed(client.agent_id, client))
+    def _leave_desk(self, client: Client) -> None:
+        if client.topic != "desk" or not client.agent_id:
+            return
+        self._desks[client.agent_id].discard(client)
+        self._tell_all(self.panels.closed(client.agent_id, client))
 
     # --- the clockwork
 
@@ -274,15 +278,14 @@ class Hub:
             self._scheduled.add(what)
             asyncio.get_running_loop().call_later(seconds, flush)
 
-    def _watchers(self, topic: Topic) -> list[Client]:
-        return [client for client in self._clients if client.topic == topic]
-
     def _flush_floor(self) -> None:
         self._scheduled.discard("floor")
         keys, self._floor = self._floor, set()
         self._snapshots = {}
         encoded: dict[bool, bytes] = {}
-        for client in self._watchers("floor"):
+        for client in self._clients:
+            if client.topic != "floor":
+                continue
             if client.clear not in encoded:
                 rows = self.view.rows("floor", None, keys, clear=client.clear)
                 encoded[client.clear] = self._changes_message(*rows)
@@ -291,32 +294,27 @@ class Hub:
     def _flush_desk(self) -> None:
         self._scheduled.discard("desk")
         desks, self._desk = self._desk, {}
-        encoded: dict[tuple[AgentId, bool], bytes] = {}
-        for client in self._watchers("desk"):
-            keys = desks.get(client.agent_id or "")
-            if not keys or not client.agent_id:
-                continue
-            which = (client.agent_id, client.clear)
-            if which not in encoded:
-                rows = self.view.rows("desk", client.agent_id, keys, clear=client.clear)
-                encoded[which] = self._changes_message(*rows)
-            client.put(encoded[which])
+        for agent_id, keys in desks.items():
+            encoded: dict[bool, bytes] = {}
+            for client in self._desks.get(agent_id, ()):
+                if client.clear not in encoded:
+                    rows = self.view.rows("desk", agent_id, keys, clear=client.clear)
+                    encoded[client.clear] = self._changes_message(*rows)
+                client.put(encoded[client.clear])
 
     def _flush_pulse(self) -> None:
         """Agents of the same queues get the same bytes."""
         self._scheduled.discard("pulse")
         changed, self._pulse = self._pulse, set()
         encoded: dict[tuple[QueueName, ...], bytes] = {}
-        for client in self._watchers("desk"):
-            agent_id = client.agent_id or ""
+        for agent_id, clients in self._desks.items():
             names = tuple(name for name in self.view.queues_of(agent_id) if name in changed)
-            if not names:
-                continue
-            if names not in encoded:
+            if names and names not in encoded:
                 keys = [("queues", name) for name in names]
                 rows = self.view.rows("desk", agent_id, keys, clear=False)
                 encoded[names] = self._changes_message(*rows)
-            client.put(encoded[names])
+            for client in clients if names else ():
+                client.put(encoded[names])
 
     # --- messages
 

@@ -109,6 +109,11 @@ PROBLEMS: Mapping[str, Kind] = {
         Words("连接过多", "该登录打开的页面过多。", "请关闭不用的页面。"),
         Words("Too many connections", "Too many pages are open.", "Close those not in use."),
     ),
+    "busy": Kind(
+        503,
+        Words("登录繁忙", "正在登录的人太多。", "请稍候片刻再试。"),
+        Words("Busy", "Too many people are signing in.", "Try again in a moment."),
+    ),
     "csrf": Kind(
         403,
         Words("页面已过期", "安全校验没有通过。", "请刷新页面后重试。"),

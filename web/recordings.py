@@ -9,6 +9,7 @@ from aiohttp import web
 from cti.journal import queries
 from cti.journal.rows import RecordingRow
 from web.address import client_address
+from web.database import connected
 from web.endpoint import Asked, Endpoint, endpoint
 from web.problems import Problem
 
@@ -23,8 +24,7 @@ from web.problems import Problem
 )
 async def play(asked: Asked[None]) -> web.StreamResponse:
     """Every listening is logged before the first byte; without the database nothing is played."""
-    pool = await asked.services.pool()
-    async with pool.acquire() as connection:
+    async with connected(asked.services.pool) as connection:
         recording_id = asked.part("recording_id", "unknown_recording")
         row = await queries.recording(connection, recording_id)
         file = asked.services.recording_file(row.path) if row and row.path else None

@@ -54,7 +54,10 @@ def create_app(
         middlewares=[_measure(parts), _answer_problems()], client_max_size=BODY_LIMIT_BYTES
     )
     for each in ENDPOINTS:
-        app.router.add_route(each.method, each.path, bind(each, parts))
+        if each.mutates:
+            app.router.add_route(each.method, each.path, bind(each, parts))
+        else:
+            app.router.add_get(each.path, bind(each, parts))  # and HEAD
     app.router.add_get("/api/openapi.json", _documented(services.version))
     app.router.add_get("/api/v1/live", LiveSocket(parts).handle)
     app.router.add_get("/{path:.*}", Screens(screens).handle)
@@ -169,6 +172,7 @@ def _safeguards(
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=()",
         "Referrer-Policy": "same-origin",
+        "Server": "zuoxi",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
     }

@@ -10,9 +10,9 @@ from config.floor import Floor
 from config.settings import WebSettings
 from cti.inputs import Reply, Request
 from cti.journal import JournalStats
+from web.database import PoolSource
 from web.hub import Hub
 from web.live import PbxState
-from web.sessions import PoolSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

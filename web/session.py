@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field
 
+from cti.journal.database import AWAY
 from web import users
 from web.address import client_address
+from web.database import connected
 from web.endpoint import COOKIE, Asked, Endpoint, Input, Output, endpoint
 from web.problems import Language, Problem
 from web.rights import Right, Role
@@ -53,7 +55,7 @@ class LanguageChoice(Input):
     input=Credentials,
     output=Me,
     public=True,
-    problems=("wrong_password", "throttled", "database_away"),
+    problems=("wrong_password", "throttled", "busy", "database_away"),
 )
 async def sign_in(asked: Asked[Credentials]) -> web.Response:
     """Check the password, at a pace that makes guessing hopeless."""
@@ -103,8 +105,7 @@ async def sign_out(asked: Asked[None]) -> web.Response:
 async def choose_language(asked: Asked[LanguageChoice]) -> Me:
     """Kept with the user."""
     session = asked.session
-    pool = await asked.services.pool()
-    async with pool.acquire() as connection:
+    async with connected(asked.services.pool) as connection:
         await users.set_language(connection, session.user.user_id, asked.input.language)
     session.user = dataclasses.replace(session.user, language=asked.input.language)
     return _me(session, asked.request.cookies[COOKIE])
@@ -127,18 +128,21 @@ async def _checked(asked: Asked[Credentials]) -> User:
         problem.headers["Retry-After"] = str(seconds)
         raise problem
     try:
-        pool = await parts.services.pool()
-        async with pool.acquire() as connection:
+        async with connected(parts.services.pool) as connection:
             user, stored = await users.find(connection, name)
-    except Exception:
+        fits = await parts.passwords.check(stored, given.password)
+    except users.BusyError:
+        parts.throttle.cancel(name, address)
+        raise Problem("busy") from None
+    except AWAY:
         parts.throttle.cancel(name, address)
         raise
-    if not await parts.passwords.check(stored, given.password) or not user or not stored:
+    if not fits or not user or not stored:
         raise Problem("wrong_password")
     parts.throttle.succeed(name, address)
     if parts.passwords.outdated(stored):
         hashed = await parts.passwords.hash(given.password)
-        async with pool.acquire() as connection:
+        async with connected(parts.services.pool) as connection:
             await users.set_hash(connection, user.user_id, hashed)
     return user
 

@@ -13,7 +13,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,14 +22,13 @@ import structlog
 
 from cti.journal.database import AWAY
 from web import users
+from web.database import PoolSource, connected
 from web.rights import Right, rights_of
 from web.users import User
 
 log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 2.0
-PoolSource = Callable[[], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
-"""Gives the pool; raises one of AWAY while the database is away."""
 
 
 @dataclass(slots=True, eq=False)
@@ -99,10 +98,10 @@ class Sessions:
         now = self._clock()
         token = secrets.token_urlsafe(32)
         session = Session(key_of(token), user, now, now + self._limit_seconds, now)
-        pool = await self._pool()
-        await pool.execute(
-            _INSERT, session.key, user.user_id, address, _utc(now), _utc(session.expires_at)
-        )
+        async with connected(self._pool) as connection:
+            await connection.execute(
+                _INSERT, session.key, user.user_id, address, _utc(now), _utc(session.expires_at)
+            )
         self._known[session.key] = session
         return token
 
@@ -159,8 +158,10 @@ class Sessions:
         """
         await self._store()
         asked = list(self._known)
-        pool = await self._pool()
-        rows = await pool.fetch(f"{_SELECT} WHERE token_sha256 = ANY ($1) AND {_LIVING}", asked)
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(
+                f"{_SELECT} WHERE token_sha256 = ANY ($1) AND {_LIVING}", asked
+            )
         found = {row["token_sha256"]: users.user_of(row) for row in rows}
         for key in asked:
             session = self._known.get(key)
@@ -177,18 +178,18 @@ class Sessions:
         revoked = list(self._revoked)
         if not seen and not revoked:
             return
-        pool = await self._pool()
         moments = [_utc(session.last_seen_at) for session in seen]
-        await pool.execute(_SEEN, [session.key for session in seen], moments)
-        await pool.execute(_REVOKE, revoked, _utc(self._clock()))
+        async with connected(self._pool) as connection:
+            await connection.execute(_SEEN, [session.key for session in seen], moments)
+            await connection.execute(_REVOKE, revoked, _utc(self._clock()))
         self._seen.difference_update(session.key for session in seen)
         self._revoked.difference_update(revoked)
 
     async def _load(self, key: bytes) -> Session | None:
         if key in self._revoked:
             return None
-        pool = await self._pool()
-        row = await pool.fetchrow(f"{_SELECT} WHERE token_sha256 = $1 AND {_LIVING}", key)
+        async with connected(self._pool) as connection:
+            row = await connection.fetchrow(f"{_SELECT} WHERE token_sha256 = $1 AND {_LIVING}", key)
         return self._known.setdefault(key, _session_of(row)) if row else None
 
     def _alive(self, session: Session) -> bool:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import argon2
 import asyncpg
@@ -20,6 +20,8 @@ PASSWORD_SHORTEST = 10
 PASSWORD_LONGEST = 256
 HASHES_AT_ONCE = 2
 """Each hash takes 64 MiB: a flood of sign-ins must not take more than so many."""
+WAITING_LIMIT = 40
+"""So many passwords may wait for their check: some seconds' worth."""
 
 _NAME = re.compile(r"[\w.@-]{1,64}")
 _COMMON = (
@@ -42,7 +44,11 @@ _COMMON = (
 
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
+    from web.database import Connection
+
+
+class BusyError(Exception):
+    """Too many passwords wait to be checked."""
 
 
 class UserError(Exception):
@@ -67,6 +73,7 @@ class Passwords:
     def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
         self._hasher = hasher or argon2.PasswordHasher()
         self._slots = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._waiting = 0
         self._decoy: str | None = None
 
     async def hash(self, password: str) -> str:
@@ -75,11 +82,20 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def check(self, stored: str | None, password: str) -> bool:
-        """Whether `password` fits; takes as long when there is no hash (unknown user)."""
-        if self._decoy is None:
-            self._decoy = await self.hash("nobody has this password")
-        async with self._slots:
-            return await asyncio.to_thread(self._fits, stored, password)
+        """Whether `password` fits; takes as long when there is no hash (unknown user).
+
+        :raises BusyError: too many wait already.
+        """
+        if self._waiting >= WAITING_LIMIT:
+            raise BusyError
+        self._waiting += 1
+        try:
+            if self._decoy is None:
+                self._decoy = await self.hash("nobody has this password")
+            async with self._slots:
+                return await asyncio.to_thread(self._fits, stored, password)
+        finally:
+            self._waiting -= 1
 
     def outdated(self, stored: str) -> bool:
         """Whether the hash was made with weaker parameters than today's."""

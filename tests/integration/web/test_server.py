@@ -37,6 +37,11 @@ async def test_health_is_ready_while_calls_are_served(site):
         assert (status, json.loads(body)["pbx"]) == (503, state)
 
 
+async def test_health_answers_head_too(site):
+    async with site.anonymous().client.head(f"{site.url}/healthz") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+
+
 async def test_metrics_can_be_read_and_hold_the_figures(site):
     browser = await site.browser("amy")
     site.link.update(lag_seconds=0.25, malformed=2)
@@ -149,6 +154,7 @@ async def test_every_answer_is_guarded(serve, screens):
         assert policy["connect-src"] == "'self' wss://pbx.example:8089"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
+        assert headers.getall("Server") == ["zuoxi"]
         assert headers["Referrer-Policy"] == "same-origin"
         assert "microphone=(self)" in headers["Permissions-Policy"]
     _, headers, _ = await fetch(site, "/api/v1/session")

@@ -26,6 +26,7 @@ AWAY: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg's own words when a connection dies in the middle
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shut down, crashed, cancelled
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections

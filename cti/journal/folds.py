@@ -181,13 +181,11 @@ class CallFold(Fold[CallRow]):
 
 # --- queues --------------------------------------------------------------------------------------
 
-Visits = tuple[VisitRow, ...]
-
 _REFUSED = ("closed", "full", "no_agents")
 
 
-class VisitFold(Fold[Visits]):
-    """A call's stays in queues, keyed by the call."""
+class VisitFold(Fold[VisitRow]):
+    """Calls' stays in queues, keyed by the visit; a call's id as key stands for all its visits."""
 
     name = "queues"
     events = (
@@ -199,28 +197,25 @@ class VisitFold(Fold[Visits]):
     )
 
     def keys(self, event: AnyEvent) -> Iterable[str]:
-        """The call, both calls of a merge."""
+        """The visit, or the call whose visits are meant."""
         if isinstance(event, domain.CallMerged):
-            return (event.call_id, event.merged_call_id)
-        return (event.call_id,)
+            return (event.merged_call_id,)
+        return (event.call_id if isinstance(event, domain.CallEnded) else event.visit_id,)
 
-    def apply(self, states: Mapping[str, Visits], seq: int, event: AnyEvent) -> dict[str, Visits]:
-        """Visits follow their call into a merge; the end shares out the talk time."""
-        visits = states.get(event.call_id, ())
+    def apply(
+        self, states: Mapping[str, VisitRow], seq: int, event: AnyEvent
+    ) -> dict[str, VisitRow]:
+        """Visits follow their call into a merge; the end of the call shares out the talk time."""
         if isinstance(event, domain.CallMerged):
-            taken = states.get(event.merged_call_id, ())
-            moved = tuple(replace(visit, call_id=event.call_id) for visit in taken)
-            return {event.call_id: visits + moved, event.merged_call_id: ()}
+            visits = _visits_of(states, event.merged_call_id)
+            return {visit.visit_id: replace(visit, call_id=event.call_id) for visit in visits}
         if isinstance(event, domain.CallEnded):
-            return {event.call_id: shared_talk(visits, event)}
-        if not any(visit.visit_id == event.visit_id for visit in visits):
-            visits = (*visits, self._entered(event))
-        return {
-            event.call_id: tuple(
-                self._changed(visit, event) if visit.visit_id == event.visit_id else visit
-                for visit in visits
-            )
-        }
+            return {
+                visit.visit_id: visit
+                for visit in shared_talk(_visits_of(states, event.call_id), event)
+            }
+        visit = states.get(event.visit_id) or self._entered(event)
+        return {visit.visit_id: self._changed(visit, event)}
 
     def _entered(
         self, event: domain.QueueEntered | domain.QueueLeft | domain.NativeEntered
@@ -256,30 +251,33 @@ class VisitFold(Fold[Visits]):
         )
 
 
-def shared_talk(visits: Visits, event: domain.CallEnded) -> Visits:
-    """The call's talk time given to its answered visits.
+def _visits_of(states: Mapping[str, VisitRow], call_id: str) -> list[VisitRow]:
+    return [visit for visit in states.values() if visit.call_id == call_id]
+
+
+def shared_talk(visits: Iterable[VisitRow], event: domain.CallEnded) -> list[VisitRow]:
+    """The answered visits with the call's talk time given to them.
 
     Where there are several (a call came back to a queue), each gets its share of the time between
     its answer and the next entering.
     """
     answered = sorted(
-        (visit for visit in visits if visit.reason == "answered" and visit.left_at),
-        key=lambda visit: (visit.left_at, visit.visit_id),
+        (visit for visit in visits if visit.reason == "answered"),
+        key=lambda visit: (visit.left_at or visit.entered_at, visit.visit_id),
     )
     if not answered or any(visit.talk_seconds for visit in answered):
-        return visits
+        return []
     ends = [following.entered_at for _, following in pairwise(answered)] + [moment(event.at)]
-    spans = {
-        visit.visit_id: max((end - (visit.left_at or end)).total_seconds(), 0.0)
+    spans = [
+        max((end - (visit.left_at or end)).total_seconds(), 0.0)
         for visit, end in zip(answered, ends, strict=True)
-    }
-    whole = sum(spans.values())
-    if not whole:
-        spans, whole = {answered[-1].visit_id: 1.0}, 1.0
-    return tuple(
-        replace(visit, talk_seconds=event.talk_seconds * spans.get(visit.visit_id, 0.0) / whole)
-        for visit in visits
-    )
+    ]
+    if not sum(spans):
+        spans[-1] = 1.0
+    return [
+        replace(visit, talk_seconds=event.talk_seconds * span / sum(spans))
+        for visit, span in zip(answered, spans, strict=True)
+    ]
 
 
 class Thresholds:

@@ -98,7 +98,7 @@ class CallStorage(Storage[CallRow]):
         await CALLS.save(connection, after.values())
 
 
-class VisitStorage(Storage[folds.Visits]):
+class VisitStorage(Storage[VisitRow]):
     """`queue_visits`, and `queue_figures` changed by the difference that they make."""
 
     tables = ("queue_visits", "queue_figures")
@@ -106,27 +106,18 @@ class VisitStorage(Storage[folds.Visits]):
     def __init__(self, thresholds: folds.Thresholds) -> None:
         self._thresholds = thresholds
 
-    async def load(
-        self, connection: Connection, node: str, keys: list[str]
-    ) -> dict[str, folds.Visits]:
-        """All visits of the calls, in order."""
-        found: dict[str, folds.Visits] = {}
-        order = "entered_at, visit_id"
-        for row in await VISITS.load(connection, "call_id = ANY($1)", keys, order=order):
-            found[row.call_id] = (*found.get(row.call_id, ()), row)
-        return found
+    async def load(self, connection: Connection, node: str, keys: list[str]) -> dict[str, VisitRow]:
+        """By visit, or all of a call."""
+        rows = await VISITS.load(connection, "visit_id = ANY($1) OR call_id = ANY($1)", keys)
+        return {row.visit_id: row for row in rows}
 
     async def save(
-        self,
-        connection: Connection,
-        before: Mapping[str, folds.Visits],
-        after: Mapping[str, folds.Visits],
+        self, connection: Connection, before: Mapping[str, VisitRow], after: Mapping[str, VisitRow]
     ) -> None:
         """The visits, then what they change in the figures."""
-        old = [visit for key in after for visit in before.get(key, ())]
-        new = [visit for visits in after.values() for visit in visits]
-        await VISITS.save(connection, new)
-        await FIGURES.save(connection, folds.changes(old, new, self._thresholds))
+        await VISITS.save(connection, after.values())
+        old = [before[key] for key in after if key in before]
+        await FIGURES.save(connection, folds.changes(old, after.values(), self._thresholds))
 
 
 class IntervalStorage(Storage[folds.Intervals]):
@@ -408,6 +399,7 @@ class Projections:
                 projection.status.became("running")
                 await self._told()
         projection.status.became("running")
+        await self._told()
 
     async def _stop(self, status: ProjectionStatus, reason: str) -> None:
         status.became("stopped", reason)

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 
+from cti.domain import Recorded
 from cti.journal import Journal
 from cti.journal.database import Database
 
@@ -32,6 +34,32 @@ async def running(journal: Journal, dsn: str, *, migrate: bool = False) -> Async
 def segments(spool: Path) -> list[Path]:
     """The spool's files."""
     return sorted(spool.glob("*.log"))
+
+
+async def journalled(db: asyncpg.Connection, records: list[Recorded], node: str = NODE) -> None:
+    """Put records into the journal as the writer would: rows and number at once."""
+    async with db.transaction():
+        await db.execute(
+            "INSERT INTO journal_node (node, last_seq) VALUES ($1, $2) "
+            "ON CONFLICT (node) DO UPDATE SET last_seq = excluded.last_seq",
+            node,
+            records[-1].seq,
+        )
+        await db.executemany(
+            "INSERT INTO journal (node, seq, at, type, call_id, body) VALUES "
+            "($1, $2, to_timestamp($3), $4, $5, $6)",
+            [
+                (
+                    node,
+                    record.seq,
+                    record.event.at,
+                    type(record.event).__name__,
+                    getattr(record.event, "call_id", None),
+                    msgspec.json.encode(record.event).decode(),
+                )
+                for record in records
+            ],
+        )
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 SERVICE_USER = "zuoxi"
 
-# A unix socket's path may have 107 bytes; this leaves room for the names that we put below it.
-LONGEST_SOCKET_FOLDER = 60
+# A unix socket's path may have 107 bytes; this leaves room for `/.s.PGSQL.54321`.
+LONGEST_SOCKET_FOLDER = 90
 
 Say = Callable[[str], None]
 
@@ -87,17 +87,31 @@ class Place:
         return subprocess.run(command, check=False, cwd="/").returncode == 0  # noqa: S603
 
     def socket_folder(self, name: str) -> Path:
-        """Make a folder for unix sockets whose path is short enough, private to the parts' user."""
+        """Make a folder for unix sockets whose path is short enough."""
         path = self.state / "sockets" / name
         if len(os.fsencode(path)) <= LONGEST_SOCKET_FOLDER:
             return self.folder("sockets", name)
-        mark = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-        path = Path("/tmp") / f"zuoxi-{mark}"  # noqa: S108 (private: checked below)
-        path.mkdir(mode=0o700, exist_ok=True)
-        if path.is_symlink() or path.stat().st_uid not in {os.geteuid(), self._uid()}:
-            raise ForeignStateError(f"{path} belongs to somebody else: remove it and start again.")
+        short = self._short_folder
+        short.mkdir(mode=0o700, exist_ok=True)
+        # Others may write to /tmp too.
+        if short.is_symlink() or short.stat().st_uid not in {os.geteuid(), self._uid()}:
+            raise ForeignStateError(f"{short} belongs to somebody else: remove it and start again.")
+        self.give(short)
+        path = short / name
+        path.mkdir(exist_ok=True)
         self.give(path)
         return path
+
+    def remove(self) -> None:
+        """Remove all state."""
+        for folder in (self.state, self._short_folder):
+            if folder.exists():
+                shutil.rmtree(folder)
+
+    @property
+    def _short_folder(self) -> Path:
+        mark = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
+        return Path("/tmp") / f"zuoxi-{mark}"  # noqa: S108 (its owner is checked)
 
     def _uid(self) -> int:
         return os.geteuid() if self.user is None else pwd.getpwnam(self.user).pw_uid

@@ -17,7 +17,6 @@
 """
 
 import itertools
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def place(state: Place) -> Iterator[Place]:
     """Return a state folder of this session's own."""
     own = session_place(state)
     yield own
-    shutil.rmtree(own.state)
+    own.remove()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The sandbox as tests use it: a state folder of the test session's own, and parts to start."""
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from itertools import count
@@ -21,7 +20,7 @@ def session_place(place: Place) -> Place:
     tests = place.folder("tests")
     for folder in tests.iterdir():
         if not Path("/proc", folder.name).exists():
-            shutil.rmtree(folder)
+            Place(folder, place.user).remove()
     return Place(place.folder("tests", str(os.getpid())), place.user)
 
 

@@ -86,6 +86,10 @@ class WebSettings(Frozen):
     origins: list[str] = Field(
         default_factory=list, description="origins of browsers; empty: http(s)://host:port itself"
     )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="addresses of proxies in front, whose X-Forwarded-For is believed",
+    )
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     session_idle_seconds: int = Field(default=12 * 3600, ge=60)

@@ -19,6 +19,7 @@ import pydantic
 from aiohttp import web
 
 from cti.inputs import Request
+from web.address import client_address
 from web.metrics import Metrics
 from web.problems import Problem
 from web.rights import Right
@@ -107,6 +108,11 @@ class Asked(Generic[T]):
         if self.session.user.agent_id is None:
             raise Problem("not_an_agent")
         return self.session.user.agent_id
+
+    @property
+    def address(self) -> str:
+        """Where the browser is."""
+        return client_address(self.request, self.services.settings.trusted_proxies)
 
     def part(self, name: str, otherwise: str) -> str:
         """A variable of the path; what cannot be an id is the problem `otherwise`."""

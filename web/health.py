@@ -7,7 +7,6 @@ from typing import Literal
 
 from aiohttp import web
 
-from web.address import client_address
 from web.endpoint import Asked, Endpoint, Output, endpoint
 from web.live import DatabaseState, PbxState
 from web.problems import Problem
@@ -74,7 +73,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (healthz, metrics)
 def _is_local(request: web.BaseRequest) -> bool:
     """From this machine and not through a proxy on it."""
     try:
-        loopback = ipaddress.ip_address(client_address(request)).is_loopback
+        loopback = ipaddress.ip_address(request.remote or "").is_loopback
     except ValueError:
         return False
     return loopback and not {"X-Forwarded-For", "Forwarded"} & set(request.headers)

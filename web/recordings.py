@@ -8,7 +8,6 @@ from aiohttp import web
 
 from cti.journal import queries
 from cti.journal.rows import RecordingRow
-from web.address import client_address
 from web.database import connected
 from web.endpoint import Asked, Endpoint, endpoint
 from web.problems import Problem
@@ -43,7 +42,7 @@ def _listening(asked: Asked[None], row: RecordingRow) -> tuple[object, ...]:
         row.call_id,
         asked.session.user.name,
         asked.session.key,
-        client_address(asked.request),
+        asked.address,
         datetime.fromtimestamp(asked.services.clock(), UTC),
     )
 

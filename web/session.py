@@ -11,7 +11,6 @@ from pydantic import Field
 
 from cti.journal.database import AWAY
 from web import users
-from web.address import client_address
 from web.database import connected
 from web.endpoint import COOKIE, Asked, Endpoint, Input, Output, endpoint
 from web.problems import Language, Problem
@@ -60,7 +59,7 @@ class LanguageChoice(Input):
 async def sign_in(asked: Asked[Credentials]) -> web.Response:
     """Check the password, at a pace that makes guessing hopeless."""
     user = await _checked(asked)
-    token = await asked.parts.sessions.start(user, client_address(asked.request))
+    token = await asked.parts.sessions.start(user, asked.address)
     if asked.signed_in:  # another browser tab's session is replaced, not left behind
         await _end(asked, asked.signed_in)
     session = await asked.parts.sessions.find(token)
@@ -120,7 +119,7 @@ async def _checked(asked: Asked[Credentials]) -> User:
     :raises Problem: throttled, wrong_password.
     """
     parts, given = asked.parts, asked.input
-    name, address = users.normal_name(given.user), client_address(asked.request)
+    name, address = users.normal_name(given.user), asked.address
     wait = parts.throttle.begin(name, address, parts.services.clock())
     if wait:
         seconds = math.ceil(wait)

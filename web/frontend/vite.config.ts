@@ -4,13 +4,14 @@ import { fileURLToPath } from "node:url";
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vitest/config";
 
+import { compressed } from "./compress";
 import { mockApi } from "./mock/plugin";
 
 const MOCKED = process.env.ZUOXI_MOCK === "1";
 const BACKEND = process.env.ZUOXI_BACKEND ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
-  plugins: [vue(), ...(MOCKED ? [mockApi()] : [])],
+  plugins: [vue(), compressed(), ...(MOCKED ? [mockApi()] : [])],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   define: {
     __VUE_OPTIONS_API__: false,

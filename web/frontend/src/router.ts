@@ -12,13 +12,16 @@ declare module "vue-router" {
   }
 }
 
+/** Stands where nobody stays: whom to send where is known only after the session was asked for. */
+const Nothing = { render: () => null };
+
 const routes: RouteRecordRaw[] = [
   { path: "/sign-in", name: "sign-in", component: () => import("@/pages/SignIn.vue"), meta: { open: true } },
   {
     path: "/",
     component: () => import("@/pages/Shell.vue"),
     children: [
-      { path: "", name: "home", redirect: () => ({ name: homeOf() }) },
+      { path: "", name: "home", component: Nothing, beforeEnter: () => ({ name: homeOf() }) },
       {
         path: "desk",
         name: "desk",

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import { OffsetEstimate } from "@/lib/clock";
-import { clockTime, dateTime, duration, percent, phoneNumber, urgency } from "@/lib/format";
+import { clockTime, dateTime, duration, masked, percent, phoneNumber, urgency } from "@/lib/format";
 import { actionOf, CHORDS, chordLabel } from "@/lib/keys";
 import { applyChanges, applySnapshot, makeTables } from "@/lib/tables";
 
@@ -52,9 +52,18 @@ describe("figures", () => {
 
   it("groups mainland mobiles and leaves all other numbers alone", () => {
     expect(phoneNumber("+8613800005678")).toBe("138 0000 5678");
-    expect(phoneNumber("138****5678")).toBe("138****5678");
+    expect(phoneNumber("+86138****5678")).toBe("138 **** 5678");
     expect(phoneNumber("+442079460123")).toBe("+442079460123");
     expect(phoneNumber(null)).toBe("");
+  });
+
+  it("masks as the server does", () => {
+    expect(["+8613800138000", "13800138000", "8001", "12"].map(masked)).toEqual([
+      "+86138****8000",
+      "138****8000",
+      "**01",
+      "**12",
+    ]);
   });
 
   it("leaves today's date out", () => {

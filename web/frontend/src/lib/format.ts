@@ -40,13 +40,20 @@ export function dateTime(at: number, locale: string, today: Date = new Date()): 
   }).format(moment);
 }
 
-const MAINLAND_MOBILE = /^(?:\+?86)?(1\d{2})(\d{4})(\d{4})$/;
+const MAINLAND_MOBILE = /^(?:\+?86)?(1\d{2})([\d*]{4})(\d{4})$/;
 
 /** A phone number in groups that the eye can read; masked and foreign ones stay as they are. */
 export function phoneNumber(number: string | null | undefined): string {
   if (!number) return "";
   const mobile = MAINLAND_MOBILE.exec(number);
   return mobile ? `${mobile[1]} ${mobile[2]} ${mobile[3]}` : number;
+}
+
+/** What the server shows without the right to see numbers; for numbers that come over SIP. */
+export function masked(number: string): string {
+  return number.length >= 10
+    ? `${number.slice(0, -8)}****${number.slice(-4)}`
+    : "*".repeat(Math.max(number.length - 2, 2)) + number.slice(-2);
 }
 
 /** How far a count is past its limit: calm, over it, or at twice the limit. */

@@ -37,7 +37,7 @@ from cti.inputs import PbxEvent, PbxSnapshot
 TRANSCRIPTS = Path(__file__).parent.parent / "tests" / "transcripts"
 STREAMS = {"product's classes": "busy_hour", "all classes": "busy_hour_all_classes"}
 EVENTS = 40_000
-ROUNDS = 3
+ROUNDS = 5
 GOAL = 5.0
 TIMEOUT_SECONDS = 60.0
 

@@ -16,10 +16,10 @@ import msgspec
 
 from cti.ami.errors import MalformedFrameError
 from cti.ami.events import AmiEvent, UserEvent, build
-from cti.ami.wire import EOL, NO_VALUE, Frame, Malformed, unescape_names
+from cti.ami.wire import NO_VALUE, Frame, Malformed, unescape_names
 
-MAX_LEARNED: Final = 500
-"""Patterns made in the life of one connection; each takes about a millisecond."""
+LAYOUTS_OF_A_KIND: Final = 4
+"""Orders learned of one kind of event: with and without a calling channel, and the like."""
 
 _VARIABLES: Final = "ChanVariable"
 _WANTED: Final = f"(?:{'|'.join(map(re.escape, sorted(NO_VALUE, reverse=True)))}|(.+))"
@@ -33,32 +33,30 @@ class _Layout(msgspec.Struct, frozen=True, gc=False):
 
 
 class Layouts:
-    """The orders seen on one connection, found by kind of event and number of lines."""
+    """The orders seen on one connection, for each kind of event a few."""
 
     def __init__(self, malformed: Malformed) -> None:
         self._malformed = malformed
-        self._known: dict[tuple[type[AmiEvent], int], _Layout] = {}
-        self._left = MAX_LEARNED
+        self._known: dict[type[AmiEvent], tuple[_Layout, ...]] = {}
 
     def build(self, kind: type[AmiEvent], frame: Frame) -> AmiEvent | None:
         """The typed event of a frame, or None: then it was malformed, and was counted."""
-        raw = frame.raw
         if kind is not UserEvent:
-            key = (kind, raw.count(EOL))
-            text = raw.decode(errors="replace")
-            layout = self._known.get(key)
-            if layout is None or (match := layout.match(text)) is None:
-                self._learn(key, text)
+            text = frame.raw.decode(errors="replace")
+            for layout in self._known.get(kind, ()):
+                match = layout.match(text)
+                if match is not None:
+                    # A header without a value is None here. That is right for a field that may be
+                    # None; for any other the thorough way knows what to do.
+                    headers = dict(zip(layout.fields, match.groups()))  # noqa: B905 - takes longer
+                    if "\\" in text:
+                        unescape_names(headers)
+                    try:
+                        return msgspec.convert(headers, kind, strict=False)
+                    except msgspec.ValidationError:
+                        break
             else:
-                # A header without a value is None here: right for what may be None, and for what
-                # may not, the thorough way knows better.
-                headers = dict(zip(layout.fields, match.groups(), strict=True))
-                if "\\" in text:
-                    unescape_names(headers)
-                try:
-                    return msgspec.convert(headers, kind, strict=False)
-                except msgspec.ValidationError:
-                    pass
+                self._learn(kind, text)
         return self._build_thoroughly(kind, frame)
 
     def _build_thoroughly(self, kind: type[AmiEvent], frame: Frame) -> AmiEvent | None:
@@ -68,17 +66,19 @@ class Layouts:
             self._malformed.add(str(error), frame.raw)
             return None
 
-    def _learn(self, key: tuple[type[AmiEvent], int], text: str) -> None:
+    def _learn(self, kind: type[AmiEvent], text: str) -> None:
         """Keep this order, unless the quick way could not do it justice."""
+        known = self._known.get(kind, ())
+        if len(known) == LAYOUTS_OF_A_KIND:
+            return
         lines = text.split("\r\n")
         names = [line.partition(": ")[0] for line in lines]
-        wanted = {field.encode_name for field in msgspec.structs.fields(key[0])}
+        wanted = {field.encode_name for field in msgspec.structs.fields(kind)}
         plain = all(": " in line for line in lines) and _VARIABLES not in names
         once = all(names.count(name) == 1 for name in wanted.intersection(names))
-        if plain and once and self._left > 0:
-            self._left -= 1
+        if plain and once:
             pattern = "\r\n".join(
                 f"{re.escape(name)}: {_WANTED if name in wanted else '.*'}" for name in names
             )
             fields = tuple(name for name in names if name in wanted)
-            self._known[key] = _Layout(fields, re.compile(pattern).fullmatch)
+            self._known[kind] = (*known, _Layout(fields, re.compile(pattern).fullmatch))

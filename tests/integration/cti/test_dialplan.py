@@ -60,6 +60,19 @@ async def test_agent_hangs_up_and_the_caller_is_let_go(centre: Site) -> None:
     assert centre.heard("ZxBack") == []
 
 
+async def test_hang_up_in_the_panel_lets_the_caller_go(centre: Site) -> None:
+    """The server ends the agent's leg by itself then: no phone died."""
+    caller, entered = await centre.enter()
+    await centre.offer(entered, "o1")
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    await agent.answer()
+    dialled = await centre.server.event("DialBegin", Uniqueid=entered["Uniqueid"])
+    await centre.server.act("Hangup", Channel=dialled["DestChannel"], Cause="16")
+    await caller.ended.wait()
+    assert centre.heard("ZxBack") == []
+
+
 async def test_no_answer_brings_the_caller_back_to_the_wait(centre: Site) -> None:
     _, entered = await centre.enter()
     await centre.offer(entered, "o1", ring=1)

@@ -342,3 +342,21 @@ def test_a_wish_is_shown_until_it_comes_true(played):
     assert played.desk()["me"]["1"]["next_reason"] == "lunch"
     played.state(NOON + 9, "not_ready", reason="lunch")
     assert played.desk()["me"]["1"]["next_reason"] is None
+
+
+def test_a_call_that_interrupts_wrap_up_does_not_take_its_call_off_the_desk(played):
+    played.waits("c1", NOON)
+    played.state(NOON, "talking", call_id="c1")
+    played.state(NOON + 9, "wrap_up", call_id="c1", until=NOON + 30)
+    played.play(
+        domain.CallEnded(
+            at=NOON + 9, call_id="c1", outcome="answered", ended_by="customer", talk_seconds=9
+        )
+    )
+    played.state(NOON + 10, "talking", call_id="internal")
+    assert played.desk()["calls"]["c1"]["state"] == "wrap_up"
+    played.state(NOON + 12, "wrap_up", until=NOON + 30)
+    assert played.desk()["calls"]["c1"]["state"] == "wrap_up"
+    played.state(NOON + 30, "ready")
+    assert played.desk()["calls"] == {}
+    assert played.view.dump()["calls"] == {}

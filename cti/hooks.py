@@ -183,7 +183,7 @@ class LastAgents:
                     self._numbers[call_id] = number
                 case CallEnded(call_id=call_id, agent_id=agent_id):
                     caller = self._numbers.pop(call_id, None)
-                    if agent_id is not None:
+                    if caller is not None and agent_id is not None:
                         self._callers.note_agent(caller, agent_id)
                 case CallMerged(merged_call_id=merged):
                     self._numbers.pop(merged, None)

@@ -397,7 +397,7 @@ def install(folder: Path, files: Mapping[str, str], *, write: bool, out: Console
 
 
 def _differs(path: Path, text: str, out: Console) -> bool:
-    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     diff = difflib.unified_diff(
         _without_secrets(old), _without_secrets(text), str(path), str(path), n=2
     )

@@ -53,6 +53,11 @@ class AgiServer:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def open(self) -> int:
+        """Connections under way."""
+        return len(self._open)
+
     async def close(self) -> None:
         """Stop listening and cut what is open."""
         if self._server is not None:

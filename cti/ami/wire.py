@@ -148,7 +148,8 @@ class FrameReader:
         frames = []
         for raw in whole:
             if raw.startswith(_EVENT) and len(raw) <= self._limit:
-                frames.append(Frame(raw[len(_EVENT) : raw.find(EOL)], raw))
+                end = raw.find(EOL)
+                frames.append(Frame(raw[len(_EVENT) : end if end > 0 else None], raw))
             elif (other := self._other(raw)) is not None:
                 frames.append(other)
         return frames

@@ -1,81 +1,80 @@
-"""A wire between the server and Asterisk's manager that can be cut, stalled, or made to lie."""
+"""A TCP proxy between the link and Asterisk that can fall silent or cut, as a network does."""
+
+from __future__ import annotations
 
 import asyncio
-import contextlib
+from typing import Self
 
 from cti.sandbox.ports import LOOPBACK
 
+CHUNK = 65_536
+
 
 class AmiProxy:
-    """Passes bytes both ways. `port` is where the server connects."""
+    """Use as a context manager; the link connects to `port`.
+
+    `silence()`: bytes are taken from both sides and go nowhere, as when a peer's machine is gone.
+    `stall()`: bytes wait, in both directions; `go_on()` lets them through again.
+    `cut()`: connections break; `refuse` keeps new ones from being made.
+    """
 
     def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
-        self._flows = asyncio.Event()
-        self._flows.set()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._to_server: asyncio.StreamWriter | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        self._takes_new = True
+        self.target_port = target_port
         self.port = 0
+        self.refuse = False
+        self._silent = False
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server
 
-    async def start(self) -> None:
-        """Listen."""
-        self._server = await asyncio.start_server(self._joined, LOOPBACK, 0)
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, LOOPBACK, 0)
         self.port = self._server.sockets[0].getsockname()[1]
+        return self
 
-    def cut(self) -> None:
-        """Close every connection, both sides see it; new ones are refused until `heal`."""
-        self._takes_new = False
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    def stall(self) -> None:
-        """Pass nothing on, but keep the connections: neither side sees anything wrong."""
-        self._flows.clear()
-
-    def heal(self) -> None:
-        """Pass on again, what waited first."""
-        self._takes_new = True
-        self._flows.set()
-
-    def lie(self, data: bytes) -> None:
-        """Send the server bytes that Asterisk never wrote."""
-        assert self._to_server is not None
-        self._to_server.write(data)
-
-    async def close(self) -> None:
-        """End everything."""
-        if self._server is not None:
-            self._server.close()
-        self.heal()
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
         self.cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
 
-    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self._takes_new:
+    def silence(self) -> None:
+        self._silent = True
+
+    def stall(self) -> None:
+        self._flowing.clear()
+
+    def go_on(self) -> None:
+        self._silent = False
+        self._flowing.set()
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuse:
             writer.transport.abort()
             return
-        try:
-            far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._target_port)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._to_server = writer
-        self._writers |= {writer, far_writer}
-        for source, target in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, target))
+        back, forth = await asyncio.open_connection(LOOPBACK, self.target_port)
+        self._writers |= {writer, forth}
+        for source, sink in ((reader, forth), (back, writer)):
+            task = asyncio.create_task(self._pump(source, sink))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await source.read(65536):
-                await self._flows.wait()
-                target.write(data)
-                await target.drain()
-        self._writers.discard(target)
-        target.close()
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(CHUNK):
+                await self._flowing.wait()
+                if not self._silent:
+                    sink.write(data)
+        except ConnectionError:
+            pass
+        finally:
+            self._writers.discard(sink)
+            sink.close()

@@ -1,0 +1,44 @@
+"""Clock offset and lag."""
+
+import pytest
+
+from cti.ami.clock import ClockOffset, LagMeter
+
+
+def test_offset_is_ours_minus_theirs_at_the_middle_of_the_way() -> None:
+    offset = ClockOffset()
+    offset.sample(sent_at=100.0, stamped_at=90.5, heard_at=101.0)
+    assert offset.seconds == pytest.approx(10.0)
+
+
+def test_shortest_way_counts() -> None:
+    offset = ClockOffset()
+    offset.sample(100.0, 90.5, 101.0)
+    offset.sample(200.0, 191.0, 208.0)
+    assert offset.seconds == pytest.approx(10.0)
+    offset.sample(300.0, 291.0, 300.1)
+    assert offset.seconds == pytest.approx(9.05)
+
+
+def test_old_samples_are_forgotten() -> None:
+    offset = ClockOffset()
+    offset.sample(0.0, 50.0, 0.001)
+    for second in range(100):
+        offset.sample(second, second, second + 0.1)
+    assert offset.seconds == pytest.approx(0.05)
+
+
+def test_lag() -> None:
+    lag = LagMeter()
+    assert (lag.last_seconds, lag.p99_seconds(0.0)) == (None, None)
+    for number in range(1, 201):
+        lag.add(1_000.0, number / 100)
+    assert lag.last_seconds == 2.0
+    assert lag.p99_seconds(1_010.0) == pytest.approx(1.98)
+    assert lag.p99_seconds(1_061.0) is None
+
+
+def test_lag_below_zero_is_an_error_of_the_offset() -> None:
+    lag = LagMeter()
+    lag.add(1.0, -0.5)
+    assert lag.last_seconds == 0.0

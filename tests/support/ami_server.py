@@ -62,6 +62,7 @@ class AmiServer:
         self.answers: dict[str, Answer | None] = {}
         self.greeting = b"Asterisk Call Manager/11.0.0\r\n"
         self.connections = 0
+        self.connected = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self._news = asyncio.Condition()
         self._server: asyncio.Server
@@ -107,6 +108,7 @@ class AmiServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.connected.set()
         self._writers.add(writer)
         writer.write(self.greeting)
         try:

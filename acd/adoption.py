@@ -23,8 +23,8 @@ WAITING_STATES: Final = frozenset({"waiting", "offered", "native"})
 RINGING: Final = 5
 FOREIGN_SECONDS: Final = 125.0
 """The longest ring there can be, and some: so long an offer that is not ours may last."""
-RESTART_SECONDS: Final = 5.0
-"""Asterisk's start is known to the second at best; more than this apart is another start."""
+RESTART_SECONDS: Final = 0.5
+"""Asterisk tells its start to the second, always the same for the same start."""
 NATIVE_PREFIX: Final = "zx-"
 
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from cti.journal.database import migrate
 from cti.sandbox.far_end import Caller
 from cti.sandbox.postgres import Postgres
 from tests.support.sandbox import TestSandbox
@@ -208,6 +209,7 @@ async def test_postgresql_stopped_with_a_kill_of_the_server_inside(
     sandbox: TestSandbox, own_postgres: Postgres
 ) -> None:
     dsn = await own_postgres.create_database("zuoxi")
+    await migrate(dsn)
     async with whole(sandbox, dsn, small_floor(agents=1)) as site:
         agent = await site.agent("1001")
         await own_postgres.stop()

@@ -11,7 +11,6 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -29,12 +28,15 @@ from cti.agi.server import AgiServer
 from cti.ami.link import AmiLink, LinkSettings
 from cti.epoch import Tenure
 from cti.hooks import Hooks, LastAgents
+from cti.inputs import Input
 from cti.journal import Journal
 from cti.journal.database import CONNECT_SECONDS, Database
 from cti.journal.folds import Thresholds
 from cti.journal.projections import Projections, ProjectionStatus, all_projections
 from cti.pbxfiles import extension_secrets
 from cti.runtime import Runtime
+from recording.files import Spool, Store
+from recording.worker import RecordingWorker
 from web.hub import Hub
 from web.live import LiveView, PbxState
 from web.server import create_app
@@ -70,6 +72,11 @@ class App:
         self.journal = Journal.open(settings.server.state_folder / "journal", node)
         self.core = Core(floor, node, next_seq=self.journal.recovered.next_seq)
         self.live = LiveView(floor)
+        folders = settings.recording
+        self.store = Store(folders.store_folder)
+        self.recordings = RecordingWorker(
+            Spool(folders.spool_folder), self.store, self._tell, clock
+        )
         self._restore()
         self.tenure = Tenure(node, self._may_act)
         self.runtime = Runtime(
@@ -78,7 +85,11 @@ class App:
             self.tenure,
             clock,
             heartbeat_seconds=settings.pbx.heartbeat_seconds,
-            checkpoint_parts={"core": self.core.dump, "live": self.live.dump},
+            checkpoint_parts={
+                "core": self.core.dump,
+                "live": self.live.dump,
+                "recordings": self.recordings.dump,
+            },
         )
         self.link = AmiLink(
             link_settings(settings.pbx),
@@ -88,7 +99,7 @@ class App:
             clock=clock,
         )
         self.hub = Hub(self.live, self.runtime.tell, clock)
-        self.runtime.observers.append(self.hub.publish)
+        self.runtime.observers += [self.hub.publish, self.recordings.observe]
         self.projections = Projections(
             all_projections(node, thresholds(floor)), on_stopped=self._projection_stopped
         )
@@ -106,9 +117,14 @@ class App:
             parts = msgspec.json.decode(recovered.checkpoint)
             self.core.load(parts["core"])
             self.live.load(parts["live"])
+            self.recordings.load(parts["recordings"])
         for record in recovered.tail:
             self.core.evolve(record)
             self.live.evolve(record)
+            self.recordings.evolve(record)
+
+    def _tell(self, item: Input) -> None:
+        self.runtime.tell(item)
 
     async def _connect(self) -> asyncpg.Connection[Any]:
         """A connection of its own, for LISTEN; the pool makes sure that the tables are there."""
@@ -152,6 +168,7 @@ class App:
             self.journal.run(self.database.pool),
             self.projections.run(self.database.pool),
             self.callers.run(),
+            self.recordings.run(),
             self._watch(),
         ]
 
@@ -198,7 +215,7 @@ class App:
             hub=self.hub,
             floor=settings.floor,
             pool=self.database.pool,
-            recording_file=self._recording_file,
+            recording_file=self.store.find,
             sip_password=self._secrets.get,
             link=self._link_status,
             journal=lambda: self.journal.stats,
@@ -230,11 +247,6 @@ class App:
             "ami_overflows": float(self.link.stats.overflows),
             "ami_ignored": float(self.link.stats.ignored),
         }
-
-    def _recording_file(self, path: str) -> Path | None:
-        store = self.settings.recording.store_folder.resolve()
-        file = (store / path).resolve()
-        return file if file.is_relative_to(store) and file.is_file() else None
 
 
 def link_settings(pbx: PbxSettings) -> LinkSettings:

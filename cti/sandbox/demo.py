@@ -31,6 +31,7 @@ from cti.inputs import SaveDisposition, SetNotReady, SetReady, SignIn
 from cti.journal.database import migrate
 from cti.process import configure_logging, ensure_database
 from cti.sandbox.far_end import FarEnd
+from cti.sandbox.frontend import ensure_frontend
 from cti.sandbox.pbx import ensure_tree
 from cti.sandbox.ports import LOOPBACK, PortBlock
 from cti.sandbox.postgres import Postgres, ensure_binaries
@@ -139,6 +140,7 @@ async def _demo(port: int, agents: int, customers_per_minute: float) -> None:
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         place = prepare_place(say=_say)
+        ensure_frontend(say=_say)
         floor = demo_floor(agents)
         postgres, dsn = await _database(place, stack)
         notes = await _users(place, dsn, floor)

@@ -1,5 +1,7 @@
 """The spine: from the trunk through the ACD to an agent and into one true record."""
 
+import hashlib
+
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import small_floor, whole
 
@@ -27,3 +29,25 @@ async def test_a_caller_reaches_the_ready_agent_and_stands_in_the_journal_once(
         assert len(await site.events("CallStarted")) == 1
         assert [e["end"] for e in await site.events("OfferEnded")] == ["accepted"]
         assert [e["reason"] for e in await site.events("QueueLeft")] == ["answered"]
+
+
+async def test_the_recording_stands_checked_under_the_call(
+    sandbox: TestSandbox, database: str
+) -> None:
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        await site.agent("1001")
+        phone = site.far_end.agent("8001")
+        caller = await site.far_end.call("support", "+8613800138000")
+        await phone.ringing.wait()
+        await phone.answer()
+        await caller.connected.wait()
+        await caller.hears()
+        await phone.hears()
+        await caller.hang_up()
+        stored = await site.journalled("RecordingStored")
+        ended = await site.journalled("CallEnded")
+        assert stored[0]["call_id"] == ended[0]["call_id"]
+        assert stored[0]["duration_seconds"] >= ended[0]["talk_seconds"] - 2
+        file = site.site.folder / "store" / stored[0]["path"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == stored[0]["sha256"]
+        assert not await site.events("RecordingFaulty")

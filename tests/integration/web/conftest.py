@@ -301,7 +301,7 @@ async def serve(
             )
 
     async def start(screens: Path = tmp_path / "app", **changes: Any) -> Site:
-        core = SmallCore()
+        core = changes.pop("core", None) or SmallCore()
         clock = changes.pop("clock", time.time)
         hub = Hub(LiveView(FLOOR), core.tell, clock)
         core.publish = hub.publish

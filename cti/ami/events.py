@@ -574,9 +574,12 @@ def build(kind: type[AmiEvent], headers: dict[str, Any]) -> AmiEvent:
 
 
 def _variables(lines: str | list[str]) -> dict[str, str]:
-    """`name=value` lines as a dictionary; a variable that is not set has an empty value."""
+    """`name=value` lines as a dictionary, without variables that are not set.
+
+    Asterisk writes those empty in events and `(null)` in the answer to Status.
+    """
     pairs = (line.partition("=") for line in ([lines] if isinstance(lines, str) else lines))
-    return {name: value for name, sign, value in pairs if sign and value}
+    return {name: value for name, _, value in pairs if value not in ("", "(null)")}
 
 
 def _first_values(headers: dict[str, Any]) -> dict[str, Any]:

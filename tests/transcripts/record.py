@@ -301,7 +301,7 @@ async def attended_transfer(stage: Stage) -> None:
 
 @scenario
 async def local_channel(stage: Stage) -> None:
-    """A call through a Local channel, which Asterisk optimises away."""
+    """A call through a Local channel, hung up before Asterisk optimises it away."""
     call, _, _ = await stage.caller("5000")
     leg = await stage.wang.incoming.get()
     leg.ring()

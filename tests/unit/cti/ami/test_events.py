@@ -84,7 +84,9 @@ def test_words_for_yes_and_no() -> None:
 
 
 def test_channel_variables() -> None:
-    event = build(Newchannel, {**CHANNEL, "ChanVariable": ["ZX_QUEUE=sales", "ZX_NONE=", "A=b=c"]})
+    event = build(
+        Newchannel, {**CHANNEL, "ChanVariable": ["ZX_QUEUE=sales", "NONE=", "NULL=(null)", "A=b=c"]}
+    )
     assert isinstance(event, Newchannel)
     assert event.variables == {"ZX_QUEUE": "sales", "A": "b=c"}
     item = build(StatusItem, {**CHANNEL, "Variable": "ZX_QUEUE=sales"})

@@ -1,0 +1,132 @@
+"""`./zuoxi doctor` against a real Asterisk and PostgreSQL: healthy, and broken one by one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from config.floor import Floor
+from config.settings import Settings, from_values
+from cti.doctor import Finding, database, examine, show
+from cti.pbxfiles import PbxFilesInput, render
+from tests.support.dialplan import SECRET, floor, phones, put
+from tests.support.sandbox import TestPbx, TestSandbox
+
+pytestmark = pytest.mark.asterisk
+
+
+def settings_for(pbx: TestPbx, folder: Path, plan: Floor, **pbx_settings: Any) -> Settings:
+    for name in ("spool", "store"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o2770)
+    return from_values(
+        {
+            "pbx": {
+                "ami_port": pbx.ports.ami,
+                "ami_secret": SECRET,
+                "agi_port": 1,
+                **pbx_settings,
+            },
+            "recording": {
+                "spool_folder": str(folder / "spool"),
+                "store_folder": str(folder / "store"),
+            },
+            "floor": plan.model_dump(),
+        },
+        "test",
+    )
+
+
+async def start(sandbox: TestSandbox, plan: Floor, *, leave_out: str = "") -> TestPbx:
+    files = render(
+        PbxFilesInput(
+            ami_user="zuoxi",
+            ami_secret=SECRET,
+            agi_host="127.0.0.1",
+            agi_port=1,
+            floor=plan,
+            extension_secrets=phones(plan),
+            spool_folder=Path("/tmp"),
+        )
+    )
+
+    def install(etc: Path) -> None:
+        put(etc, files)
+        manager = etc / "manager.conf"
+        text = manager.read_text()
+        if leave_out == "timestampevents":
+            manager.write_text(text.replace("timestampevents = yes", ""))
+        elif leave_out == "rights":
+            account = etc / "zuoxi_manager.conf"
+            account.write_text(account.read_text().replace("write = call,agent,", "write = "))
+        elif leave_out == "modesty":
+            account = etc / "zuoxi_manager.conf"
+            account.write_text(account.read_text().replace("write = call", "write = command,call"))
+        elif leave_out:
+            (etc / leave_out).write_text("")
+
+    return await sandbox.pbx(install=install)
+
+
+def by_check(findings: list[Finding]) -> dict[str, Finding]:
+    return {each.check: each for each in findings}
+
+
+async def test_healthy_site_has_nothing_bad(
+    sandbox: TestSandbox, tmp_path: Path, database: str
+) -> None:
+    plan = floor()
+    pbx = await start(sandbox, plan)
+    findings = await examine(settings_for(pbx, tmp_path, plan), database)
+    assert [each for each in findings if each.level == "bad"] == []
+    # The server does not run here, and doctor says so.
+    assert {each.check for each in findings if each.level == "warn"} <= {"heartbeat", "hooks"}
+    assert by_check(findings)["database"].level == "ok"
+    assert show(findings, Console(quiet=True)) == 0
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "check", "words"),
+    [
+        ("timestampevents", "events", "timestampevents=yes"),
+        ("rights", "rights", "write=call,agent,user,reporting"),
+        ("modesty", "rights", "command"),
+        ("zuoxi_extensions.conf", "dialplan", "zuoxi_extensions.conf"),
+        ("zuoxi_queues.conf", "native queues", "zuoxi_queues.conf"),
+        ("zuoxi_pjsip.conf", "extensions", "zuoxi_pjsip.conf"),
+        ("zuoxi_manager.conf", "AMI", "zuoxi_manager.conf"),
+    ],
+)
+async def test_what_is_missing_is_named_with_its_remedy(
+    sandbox: TestSandbox, tmp_path: Path, leave_out: str, check: str, words: str
+) -> None:
+    plan = floor()
+    pbx = await start(sandbox, plan, leave_out=leave_out)
+    finding = by_check(await examine(settings_for(pbx, tmp_path, plan)))[check]
+    assert finding.level != "ok"
+    assert words in finding.how_to_mend
+
+
+async def test_no_asterisk_and_no_database_are_told(tmp_path: Path, free_port: int) -> None:
+    settings = from_values(
+        {
+            "pbx": {"ami_port": free_port, "ami_secret": SECRET},
+            "recording": {
+                "spool_folder": str(tmp_path / "none"),
+                "store_folder": str(tmp_path / "store"),
+            },
+        },
+        "test",
+    )
+    findings = by_check(await examine(settings, f"postgresql://127.0.0.1:{free_port}/x"))
+    for check in ("AMI", "database", "recording spool"):
+        assert findings[check].level == "bad", check
+        assert findings[check].how_to_mend
+    assert show(list(findings.values()), Console(quiet=True)) == 1
+
+
+async def test_database_without_our_tables_is_told(postgres: Any) -> None:
+    dsn = await postgres.create_database("empty_for_doctor")
+    [finding] = await database(dsn)
+    assert (finding.level, "no tables" in finding.what) == ("warn", True)

@@ -1,0 +1,106 @@
+"""The checks of our own side: folders, hooks, certificate."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from config.settings import Settings, from_values
+from cti.doctor import Finding, certificate, folders, hooks
+
+
+def settings(**values: Any) -> Settings:
+    return from_values({"pbx": {"ami_secret": "x" * 20} | values.pop("pbx", {}), **values}, "test")
+
+
+def levels(findings: list[Finding]) -> dict[str, str]:
+    return {each.check: each.level for each in findings}
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Callable[[float], dict[str, str]]:
+    """Make a certificate that is valid for so many days; the [web] settings for it."""
+
+    def make(days: float) -> dict[str, str]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "panel.example.com")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(now - timedelta(days=400))
+            .not_valid_after(now + timedelta(days=days))
+            .sign(key, hashes.SHA256())
+        )
+        chain, secret = tmp_path / "chain.pem", tmp_path / "key.pem"
+        chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        secret.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return {"tls_certificate": str(chain), "tls_key": str(secret)}
+
+    return make
+
+
+@pytest.mark.parametrize(("days", "level"), [(200, "ok"), (5.5, "warn"), (-1, "bad")])
+def test_certificate_by_its_age(
+    pem: Callable[[float], dict[str, str]], days: float, level: str
+) -> None:
+    assert levels(certificate(settings(web=pem(days)))) == {"TLS": level}
+
+
+def test_key_of_another_certificate(pem: Callable[[float], dict[str, str]], tmp_path: Path) -> None:
+    pem(100)
+    other = (tmp_path / "key.pem").read_bytes()
+    web = pem(100)
+    (tmp_path / "key.pem").write_bytes(other)
+    assert levels(certificate(settings(web=web))) == {"TLS": "bad"}
+
+
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [
+        ({}, "ok"),
+        ({"web": {"host": "0.0.0.0"}}, "bad"),
+        ({"web": {"host": "0.0.0.0", "origins": ["https://panel.example.com"]}}, "ok"),
+        ({"pbx": {"sip_ws_url": "ws://pbx.example.com:8088/ws"}}, "bad"),
+        ({"pbx": {"sip_ws_url": "wss://pbx.example.com:8089/ws"}}, "ok"),
+    ],
+)
+def test_microphone_needs_tls(values: dict[str, Any], level: str) -> None:
+    assert levels(certificate(settings(**values)))["TLS"] == level
+
+
+def test_folders(tmp_path: Path) -> None:
+    recording = {"spool_folder": str(tmp_path / "spool"), "store_folder": str(tmp_path / "a/b")}
+    assert levels(folders(settings(recording=recording)))["recording spool"] == "bad"
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool").chmod(0o2775)
+    assert levels(folders(settings(recording=recording)))["recording spool"] == "warn"
+    (tmp_path / "spool").chmod(0o2770)
+    found = levels(folders(settings(recording=recording)))
+    assert (found["recording spool"], found["recording store"]) == ("ok", "ok")
+
+
+async def test_hooks_heard_or_not(free_port: int) -> None:
+    values = {"agi_port": free_port}
+    assert [each.level for each in await hooks(settings(pbx=values).pbx)] == ["warn"]
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port)
+    assert [each.level for each in await hooks(settings(pbx=values).pbx)] == ["ok"]
+    stranger = values | {"ami_host": "10.1.2.3"}
+    assert [each.level for each in await hooks(settings(pbx=stranger).pbx)] == ["warn", "ok"]
+    server.close()

@@ -35,7 +35,7 @@ def request(turn: Turn, item: i.Request) -> None:
 
 
 def _sign_in(turn: Turn, item: i.SignIn, agent: Agent) -> None:
-    if item.extension not in {each.number for each in turn.floor.extensions}:
+    if item.extension not in turn.extensions:
         turn.reply(item, "unknown_extension")
         return
     if agent.extension == item.extension:

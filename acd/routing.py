@@ -13,6 +13,7 @@ the agent whom the queue's strategy prefers. tests/property/acd proves the index
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -32,6 +33,9 @@ LEVELS: Final = 5
 KEPT: Final = 20
 """So many agents are named in a decision; the counts are of all."""
 _BLOCK: Final = 128
+_FEW: Final = 40
+_NOT_ZERO: Final = re.compile(rb"[^\0]", re.DOTALL)
+_BITS: Final = [[bit for bit in range(8) if octet >> bit & 1] for octet in range(256)]
 
 
 def being(agent_id: AgentId) -> Needs:
@@ -47,13 +51,16 @@ def mix(seed: int, turn: int) -> int:
     return drawn ^ (drawn >> 31)
 
 
-def numbers(members: int, limit: int) -> Iterator[int]:
+def numbers(members: int, limit: int) -> list[int]:
     """The lowest numbers in a set, at most `limit`."""
-    while members and limit:
-        lowest = (members & -members).bit_length() - 1
-        yield lowest
-        members &= members - 1
-        limit -= 1
+    found: list[int] = []
+    octets = members.to_bytes((members.bit_length() + 7) // 8, "little")
+    for octet in _NOT_ZERO.finditer(octets):
+        place = octet.start()
+        found += [8 * place + bit for bit in _BITS[octets[place]]]
+        if len(found) >= limit:
+            return found[:limit]
+    return found
 
 
 def nth(members: int, place: int) -> int:
@@ -73,15 +80,22 @@ def nth(members: int, place: int) -> int:
 class Order:
     """Numbers sorted by key."""
 
-    __slots__ = ("_blocks", "_lasts", "_sets")
+    __slots__ = ("_blocks", "_keys", "_lasts", "_sets")
 
     def __init__(self) -> None:
+        self._keys: dict[int, Key] = {}
         self._blocks: list[list[tuple[Key, int]]] = []
         self._lasts: list[tuple[Key, int]] = []
         self._sets: list[int] = []
 
-    def add(self, key: Key, number: int) -> None:
-        """Put a number in. A number may stand in an order once."""
+    def put(self, number: int, key: Key) -> None:
+        """Put a number in, or at another place."""
+        before = self._keys.get(number)
+        if before == key:
+            return
+        if before is not None:
+            self.take(number)
+        self._keys[number] = key
         item = (key, number)
         if not self._blocks:
             self._blocks, self._lasts, self._sets = [[item]], [item], [1 << number]
@@ -101,8 +115,11 @@ class Order:
         self._lasts[at : at + 1] = [half[-1] for half in halves]
         self._sets[at : at + 1] = [sum(1 << number for _, number in half) for half in halves]
 
-    def remove(self, key: Key, number: int) -> None:
-        """Take a number out that was added with this key."""
+    def take(self, number: int) -> None:
+        """Take a number out, if it is in."""
+        key = self._keys.pop(number, None)
+        if key is None:
+            return
         item = (key, number)
         at = bisect_left(self._lasts, item)
         block = self._blocks[at]
@@ -113,14 +130,26 @@ class Order:
         else:
             del self._blocks[at], self._sets[at], self._lasts[at]
 
-    def among(self, members: int) -> Iterator[int]:
-        """The numbers of a set, in order."""
+    def first(self, members: int, limit: int) -> list[int]:
+        """The first numbers of a set in order, at most `limit`. All of the set must be in."""
+        if members.bit_count() <= _FEW:
+            return self._sorted(members)[:limit]
+        found: list[int] = []
         for block, block_set in zip(self._blocks, self._sets, strict=True):
-            found = block_set & members
-            if found:
-                for _, number in block:
-                    if found >> number & 1:
-                        yield number
+            here = block_set & members
+            if here:
+                if here.bit_count() <= _FEW:
+                    found += self._sorted(here)
+                else:
+                    found += [number for _, number in block if here >> number & 1]
+                if len(found) >= limit:
+                    return found[:limit]
+        return found
+
+    def _sorted(self, members: int) -> list[int]:
+        items = [(self._keys[number], number) for number in numbers(members, _FEW)]
+        items.sort()
+        return [number for _, number in items]
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,10 +214,10 @@ class Waiting:
         now = group.line[0] if group.line else None
         if now == before:
             return
-        if before is not None:
-            self._heads.remove(before[0], group.number)
-        if now is not None:
-            self._heads.add(now[0], group.number)
+        if now is None:
+            self._heads.take(group.number)
+        else:
+            self._heads.put(group.number, now[0])
 
     def _open(self, needs: Needs, passed_over: frozenset[AgentId]) -> Group:
         number = self._unused.pop() if self._unused else len(self._by_number)
@@ -249,8 +278,8 @@ class Waiting:
         if not self._all:
             return None
         groups = self.servable(skills, agent_id)
-        number = next(self._heads.among(groups), None) if groups else None
-        return None if number is None else self._by_number[number].line[0]
+        first = self._heads.first(groups, 1) if groups else None
+        return self._by_number[first[0]].line[0] if first else None
 
 
 def _count(counts: list[int], carry: int) -> None:
@@ -272,31 +301,21 @@ class Members:
         self.all = 0
         self.tiers: dict[int, int] = {}
         self._order = Order()
-        self._keys: dict[int, Key] = {}
 
     def put(self, number: int, agent: Agent) -> None:
         """The agent is free."""
-        key = strategy_key(agent, self.settings, self.tiers[number])
-        before = self._keys.get(number)
-        if before != key:
-            if before is not None:
-                self._order.remove(before, number)
-            self._order.add(key, number)
-            self._keys[number] = key
+        self._order.put(number, strategy_key(agent, self.settings, self.tiers[number]))
 
     def take(self, number: int) -> None:
         """The agent is free no longer."""
-        key = self._keys.pop(number, None)
-        if key is not None:
-            self._order.remove(key, number)
+        self._order.take(number)
 
     def best(self, members: int, seed: int | None) -> list[int]:
         """The first numbers of a set of free agents by the strategy, at most `KEPT`."""
         if not members:
             return []
         if seed is None:
-            ordered = self._order.among(members)
-            return [number for number, _ in zip(ordered, range(KEPT), strict=False)]
+            return self._order.first(members, KEPT)
         drawn = nth(members, seed % members.bit_count())
         return [drawn, *numbers(members ^ (1 << drawn), KEPT - 1)]
 

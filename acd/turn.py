@@ -76,6 +76,7 @@ class Turn:
         self.floor = floor
         self.zone = ZoneInfo(floor.time_zone)
         self.reasons = frozenset(reason.code for reason in floor.reasons)
+        self.extensions = frozenset(each.number for each in floor.extensions)
         self.node = node
         self.label = "".join(letter for letter in node if letter.isascii() and letter.isalnum())
         self.state = state

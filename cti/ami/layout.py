@@ -21,7 +21,7 @@ from cti.ami.wire import NO_VALUE, Frame, Malformed, unescape_names
 LAYOUTS_OF_A_KIND: Final = 4
 """Orders learned of one kind of event: with and without a calling channel, and the like."""
 
-_VARIABLES: Final = "ChanVariable"
+_VARIABLES: Final = frozenset(("ChanVariable", "Variable"))
 _WANTED: Final = f"(?:{'|'.join(map(re.escape, sorted(NO_VALUE, reverse=True)))}|(.+))"
 
 
@@ -74,7 +74,7 @@ class Layouts:
         lines = text.split("\r\n")
         names = [line.partition(": ")[0] for line in lines]
         wanted = {field.encode_name for field in msgspec.structs.fields(kind)}
-        plain = all(": " in line for line in lines) and _VARIABLES not in names
+        plain = all(": " in line for line in lines) and _VARIABLES.isdisjoint(names)
         once = all(names.count(name) == 1 for name in wanted.intersection(names))
         if plain and once:
             pattern = "\r\n".join(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cti.ami.connection import Connection
 from cti.ami.errors import AmiEncodeError, MalformedFrameError
-from cti.ami.events import EVENTS, AmiEvent, Hold, build
+from cti.ami.events import EVENTS, ITEMS, AmiEvent, Hold, build
 from cti.ami.layout import Layouts
 from cti.ami.stats import LinkStats
 from cti.ami.wire import Frame, FrameReader, Malformed, encode_action
@@ -24,6 +24,7 @@ RECORDED = [
     for frame in FrameReader().feed(path.read_bytes())
 ]
 LIMIT = 500
+KINDS = {**EVENTS, **ITEMS}
 
 # Bytes that are likely to matter: line ends in all mixtures, headers, long runs.
 pieces = st.one_of(
@@ -96,7 +97,7 @@ def test_encoder_gives_one_whole_action_or_an_error(
 @st.composite
 def mutated(draw: st.DrawFn) -> tuple[Frame, Frame]:
     """A recorded event, and it or another of its kind with some lines changed."""
-    first = draw(st.sampled_from([frame for frame in RECORDED if frame.event in EVENTS]))
+    first = draw(st.sampled_from([frame for frame in RECORDED if frame.event in KINDS]))
     same = [frame for frame in RECORDED if frame.event == first.event]
     lines = draw(st.sampled_from(same)).raw.split(b"\r\n")
     for _ in range(draw(st.integers(0, 3))):
@@ -114,6 +115,7 @@ def mutated(draw: st.DrawFn) -> tuple[Frame, Frame]:
                     [name + b": \xff\xfe: x"],
                     [name],
                     [b"ChanVariable: A=1", lines[place]],
+                    [b"Variable: A=1", b"Variable: B=2", lines[place]],
                     [b"Channel: PJSIP/evil-1"],
                     [b": x"],
                     [b""],
@@ -128,7 +130,7 @@ def mutated(draw: st.DrawFn) -> tuple[Frame, Frame]:
 @given(mutated())
 def test_quick_way_gives_what_the_thorough_way_gives(case: tuple[Frame, Frame]) -> None:
     first, second = case
-    kind = EVENTS[first.event]
+    kind = KINDS[first.event]
     malformed = Malformed()
     layouts = Layouts(malformed)
     assert layouts.build(kind, first) == build(kind, first.headers())

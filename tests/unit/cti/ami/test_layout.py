@@ -87,8 +87,9 @@ def test_names_lose_their_backslashes() -> None:
     assert event.caller_name == "Pat O'Brien"
 
 
-def test_variables_take_the_thorough_way() -> None:
-    with_variable = frame(*LINES, "ChanVariable: A=1")
+@pytest.mark.parametrize("header", ["ChanVariable", "Variable"])
+def test_variables_take_the_thorough_way(header: str) -> None:
+    with_variable = frame(*LINES, f"{header}: A=1")
     event = both(Hangup, with_variable, first=with_variable)
     assert isinstance(event, Hangup)
     assert event.variables == {"A": "1"}

@@ -245,15 +245,18 @@ class _Comparison:
         return self._unheard(last, last)
 
     def _talk(self, call: JournalCall) -> Iterator[Difference]:
-        """Talk time and outcome against the bridges of the CEL."""
+        """Talk time and outcome against the bridges of the CEL.
+
+        Of a talk inside a gap the journal may know all, if it was found going on, or nothing.
+        """
         ended = call.ended[0]
-        talked = self._talks.talked(call)
-        if abs(talked - ended.talk_seconds) > self._tolerance:
+        heard, talked = self._talks.talked(call)
+        if not heard - self._tolerance <= ended.talk_seconds <= talked + self._tolerance:
             yield Difference(
                 kind="talk",
                 call_id=call.call_id,
                 text=f"call {call.call_id} talked {ended.talk_seconds:.1f} s by the journal, "
-                f"{talked:.1f} s by the bridges of Asterisk's CEL",
+                f"{talked:.1f} s by the bridges of Asterisk's CEL ({heard:.1f} s of it heard)",
             )
         met = talked if self._talks.has_customer(call) else self._talks.shared(call)
         if ended.outcome == "answered" and not met:
@@ -304,7 +307,7 @@ class _Comparison:
         so it only bounds the talk. With Local channels its lines overlap and bound nothing.
         """
         cdrs = self._cdrs_of(call)
-        if any(
+        if not cdrs or any(
             is_helper(name) for cdr in cdrs for name in (cdr.channel, cdr.other_channel) if name
         ):
             return

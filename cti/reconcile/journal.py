@@ -79,6 +79,14 @@ class JournalSide(msgspec.Struct, kw_only=True):
         """Whether nothing was heard from the begin to the end."""
         return any(start <= begin and end <= stop for start, stop in self.deaf)
 
+    def deaf_seconds(self, begin: float, end: float) -> float:
+        """How much of the time nothing was heard."""
+        heard, at = 0.0, begin
+        for start, stop in sorted(self.deaf):
+            heard += max(min(start, end) - at, 0.0)
+            at = max(at, min(stop, end))
+        return end - begin - heard - max(end - at, 0.0)
+
 
 def fold(events: Iterable[domain.DomainEvent], listening: bool = False) -> JournalSide:
     """The journal's side of these events, in order.

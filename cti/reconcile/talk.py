@@ -29,14 +29,19 @@ class Talks:
             for linkedid in channel.linkedids if pair else ():
                 self._halves[linkedid][channel.uniqueid] = pair[0] if pair else ""
 
-    def talked(self, call: JournalCall) -> float:
-        """Seconds in which a customer and an agent of this call stood in one room."""
+    def talked(self, call: JournalCall) -> tuple[float, float]:
+        """Seconds in which a customer and an agent of this call stood in one room.
+
+        First those in which the server heard the PBX, then all.
+        """
         legs = self._legs(call)
-        return sum(
-            end - begin
+        spans = [
+            (begin, end)
             for begin, end, rooms in self._rooms(legs)
             if _talks(call.call_id, legs, rooms, (begin + end) / 2)
-        )
+        ]
+        whole = sum(end - begin for begin, end in spans)
+        return whole - sum(self._side.deaf_seconds(begin, end) for begin, end in spans), whole
 
     def shared(self, call: JournalCall) -> float:
         """Seconds in which any two legs of this call stood in one room."""

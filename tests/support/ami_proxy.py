@@ -16,6 +16,8 @@ class AmiProxy:
     `silence()`: bytes are taken from both sides and go nowhere, as when a peer's machine is gone.
     `stall()`: bytes wait, in both directions; `go_on()` lets them through again.
     `cut()`: connections break; `refuse` keeps new ones from being made.
+    `lie()`: says something to the link in Asterisk's name, between two events of its own; `lied`
+    tells that it was said.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -26,6 +28,9 @@ class AmiProxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._links: set[asyncio.StreamWriter] = set()
+        self._lies = b""
+        self.lied = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
@@ -56,12 +61,17 @@ class AmiProxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def lie(self, frames: bytes) -> None:
+        """Slip whole frames in after the next whole event of Asterisk's."""
+        self._lies += frames
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuse:
             writer.transport.abort()
             return
         back, forth = await asyncio.open_connection(LOOPBACK, self.target_port)
         self._writers |= {writer, forth}
+        self._links.add(writer)
         for source, sink in ((reader, forth), (back, writer)):
             task = asyncio.create_task(self._pump(source, sink))
             self._tasks.add(task)
@@ -72,9 +82,18 @@ class AmiProxy:
             while data := await source.read(CHUNK):
                 await self._flowing.wait()
                 if not self._silent:
-                    sink.write(data)
+                    sink.write(data + self._slip_in(data, sink))
+                    await sink.drain()
         except ConnectionError:
             pass
         finally:
             self._writers.discard(sink)
+            self._links.discard(sink)
             sink.close()
+
+    def _slip_in(self, data: bytes, sink: asyncio.StreamWriter) -> bytes:
+        if sink not in self._links or not data.endswith(b"\r\n\r\n"):
+            return b""
+        lies, self._lies = self._lies, b""
+        self.lied = self.lied or bool(lies)
+        return lies

@@ -155,9 +155,8 @@ def test_a_stale_snapshot_and_the_changes_since_equal_a_fresh_one(
         if until_sent <= 0 or seq == len(events):
             for page, (topic, agent_id) in zip(pages, VIEWS, strict=True):
                 _applied(page, view, topic, agent_id, pending)
+                assert page == view.snapshot(topic, agent_id, clear=True)
             pending, until_sent = Changes(), batches[seq % len(batches)]
-    for page, (topic, agent_id) in zip(pages, VIEWS, strict=True):
-        assert page == view.snapshot(topic, agent_id, clear=True)
 
 
 @given(events=EVENTS, data=st.data())

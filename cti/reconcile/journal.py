@@ -91,7 +91,8 @@ class JournalSide(msgspec.Struct, kw_only=True):
 def fold(events: Iterable[domain.DomainEvent], listening: bool = False) -> JournalSide:
     """The journal's side of these events, in order.
 
-    A process that starts anew has heard nothing since the last event before it.
+    A process that starts anew has heard nothing since the last event before it, and one that was
+    fenced leaves the PBX to the newer one.
 
     :param listening: whether the PBX was heard before the first of them.
     """
@@ -105,7 +106,7 @@ def fold(events: Iterable[domain.DomainEvent], listening: bool = False) -> Journ
         if isinstance(event, domain.PbxConnected) and lost_at is not None:
             side.deaf.append((lost_at, event.at))
             lost_at = None
-        elif isinstance(event, domain.PbxLost) and lost_at is None:
+        elif isinstance(event, domain.PbxLost | domain.ServerFenced) and lost_at is None:
             lost_at = event.at
         elif isinstance(event, domain.ServerStarted) and lost_at is None:
             lost_at = last_at
@@ -232,6 +233,6 @@ _STEPS: dict[type[domain.Event], Callable[[JournalSide, Any], None]] = {
 
 EVENTS = [
     *(kind.__name__ for kind in _STEPS),
-    *("PbxConnected", "PbxLost", "ServerStarted"),
+    *("PbxConnected", "PbxLost", "ServerStarted", "ServerFenced"),
 ]
 """Names of the events that are read."""

@@ -287,6 +287,11 @@ def test_after_a_loss_nothing_is_heard(books: Books) -> None:
     assert books.kinds() == []
 
 
+def test_a_fenced_server_leaves_the_calls_to_the_newer_one(books: Books) -> None:
+    books.events = [domain.ServerFenced(at=T - 1, epoch=1, newer_epoch=2)]
+    assert books.kinds() == []
+
+
 def test_a_process_that_started_anew_heard_nothing_since_the_last_event(books: Books) -> None:
     books.events = [
         domain.PbxConnected(at=T - 50, epoch=1),

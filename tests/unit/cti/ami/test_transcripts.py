@@ -42,6 +42,7 @@ from cti.ami.events import (
     UserEvent,
     build,
 )
+from cti.ami.link import CLASSES
 from cti.ami.stats import LinkStats
 from cti.ami.wire import Frame, FrameReader
 
@@ -114,6 +115,15 @@ def test_events_are_stamped_and_in_order(scenario: str) -> None:
         assert earlier is not None
         assert later is not None
         assert later > earlier - 0.05
+
+
+def test_every_event_is_of_a_class_that_the_link_asks_for() -> None:
+    asked = set(CLASSES.split(","))
+    for scenario in INDEX:
+        for frame in frames(scenario):
+            privilege = frame.headers().get("Privilege")
+            if frame.event in EVENTS and isinstance(privilege, str):
+                assert asked.intersection(privilege.split(",")), frame
 
 
 @pytest.mark.parametrize("scenario", [name for name in INDEX if not name.startswith("busy")])

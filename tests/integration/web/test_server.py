@@ -4,9 +4,12 @@ import json
 import urllib.parse
 
 import pytest
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import WebSettings
+from web.hub import Hub
+from web.server import create_app, watch
 
 
 @pytest.fixture
@@ -172,3 +175,16 @@ async def test_configured_origins_alone_are_ours_and_https_makes_the_cookie_secu
     ) as reply:
         assert reply.status == 200
         assert "Secure" in reply.headers["Set-Cookie"]
+
+
+async def test_background_work_that_fails_is_told_to_who_watches(site, monkeypatch):
+    async def fails(_self):
+        raise RuntimeError("the clockwork broke")
+
+    monkeypatch.setattr(Hub, "run", fails)
+    app = create_app(site.services)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    with pytest.raises(RuntimeError, match="clockwork"):
+        await watch(app)
+    await runner.cleanup()

@@ -40,6 +40,9 @@ CLASSES = "system,call,agent,user"
 """Classes of events asked for. `reporting` (RTCP, test events) is needed for actions only."""
 
 
+FINAL_REFUSALS = frozenset(("Authentication failed", "Permission denied"))
+"""Refusals that a person has to mend. Others pass by themselves, as "Asterisk is shutting down"."""
+
 HANDED_ON = 256
 """Inputs handed to the consumer before it is asked again whether it has room."""
 
@@ -315,7 +318,7 @@ class AmiLink:
         await self._ping(connection)
 
     def _must_be_in(self, outcome: Outcome) -> None:
-        if outcome.result == "refused":
+        if outcome.message in FINAL_REFUSALS:
             raise LoginRefusedError(
                 f"Asterisk refuses {self._settings.user!r}: {outcome.message}. See the account's "
                 "`secret`, `permit` and `deny` in manager.conf and ours"

@@ -275,11 +275,14 @@ async def test_stopped_asterisk_is_noticed_and_found_again(pbx: TestPbx, listen:
     assert first == second
 
 
-async def test_killed_asterisk_is_found_again_as_another(pbx: TestPbx, listen: Listen) -> None:
+@pytest.mark.parametrize("end", ["kill", "stop"])
+async def test_ended_asterisk_is_found_again_as_another(
+    pbx: TestPbx, listen: Listen, end: str
+) -> None:
     listener = await listen(pbx.ports.ami)
     await listener.becomes("ready")
-    await pbx.kill()
-    await listener.becomes("disconnected", within_seconds=1)
+    await getattr(pbx, end)()
+    await listener.becomes("disconnected", within_seconds=5)
     await asyncio.sleep(1.1)  # Asterisk tells its start in whole seconds
     await pbx.start()
     await listener.becomes("ready", within_seconds=2)

@@ -149,6 +149,18 @@ async def test_missing_rights_are_told_and_not_hammered(
         assert server.connections == 1
 
 
+async def test_refusal_that_passes_is_tried_again_soon(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    server.answers["Challenge"] = error("Asterisk is shutting down")
+    async with make_link(server, consumer) as link:
+        await server.received("Challenge", 2)
+        assert link.status.state == "disconnected"
+        assert "shutting down" in link.status.reason
+        server.answers.clear()
+        await becomes(link, "ready")
+
+
 async def test_another_service_on_the_port_is_told(server: AmiServer, consumer: Consumer) -> None:
     server.greeting = b"SSH-2.0-OpenSSH_9.2\r\n"
     async with make_link(server, consumer) as link:

@@ -1,5 +1,8 @@
 """What people do at the screens, in their words."""
 
+import asyncio
+
+import asyncpg
 from playwright.async_api import Page, expect
 
 from config.floor import Floor
@@ -131,7 +134,15 @@ async def finish(page: Page, code: str, notes: str) -> None:
 
 
 async def recorded(centre: Whole) -> str:
-    """Wait until the call's recording is stored; give the call's id."""
-    events = await centre.journalled("RecordingStored")
-    call_id: str = events[-1]["call_id"]
-    return call_id
+    """Wait until the call's recording can be played; give the call's id."""
+    connection = await asyncpg.connect(centre.dsn)
+    try:
+        while True:
+            call_id: str | None = await connection.fetchval(
+                "SELECT call_id FROM recordings WHERE path IS NOT NULL"
+            )
+            if call_id is not None:
+                return call_id
+            await asyncio.sleep(0.05)
+    finally:
+        await connection.close()

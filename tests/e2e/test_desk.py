@@ -86,6 +86,7 @@ async def stands_in_the_list(leader: Page, call_id: str) -> None:
     await leader.locator("[data-test=play]").click()
     await expect(leader.locator("audio")).to_have_js_property("paused", False)
     await leader.wait_for_function("() => document.querySelector('audio').currentTime > 0.2")
+    await expect(leader.locator("[data-test=waveform]")).to_be_visible()
     half = "document.querySelector('audio').duration / 2"
     await leader.evaluate(
         f"""() => {{

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { TimelineItem } from "@/api/types";
-import { lanesOf, ticksOf } from "@/lib/timeline";
+import { callLanes, heardStretches, lanesOf, momentOf, positionOf, ticksOf } from "@/lib/timeline";
 
 const at = (seconds: number, what: string, fields: object = {}): TimelineItem => ({
   at: seconds,
@@ -86,5 +86,45 @@ describe("the axis", () => {
     for (const length of [1, 7, 59, 214, 3600, 86_400]) {
       expect(ticksOf(length).length).toBeLessThanOrEqual(13);
     }
+  });
+});
+
+describe("the recording on the call's axis", () => {
+  // The file is begun with the offer at 5, but holds only what was said: 10-20 and 40-70.
+  const call = [
+    at(0, "LegStarted", { leg_id: "c", kind: "customer" }),
+    at(5, "RecordingStarted", { recording_id: "r" }),
+    at(10, "LegJoined", { leg_id: "c" }),
+    at(20, "LegLeft", { leg_id: "c" }),
+    at(40, "LegJoined", { leg_id: "c" }),
+    at(50, "RecordingPaused", { recording_id: "r" }),
+    at(70, "LegEnded", { leg_id: "c" }),
+  ];
+  const heard = heardStretches(call, 80);
+
+  it("holds only what was said", () => {
+    expect(heard).toEqual([
+      { from: 10, to: 20 },
+      { from: 40, to: 70 },
+    ]);
+    expect(heardStretches(call.slice(0, 1), 80)).toEqual([]);
+  });
+
+  it("draws the lane where there is sound", () => {
+    const lane = callLanes(call, 80).find((each) => each.kind === "recording");
+    expect(lane?.spans).toEqual([
+      { kind: "recording", from: 10, to: 20 },
+      { kind: "recording", from: 40, to: 50 },
+      { kind: "paused", from: 50, to: 70 },
+    ]);
+  });
+
+  it("finds the place in the file for a moment, and back", () => {
+    expect([0, 10, 15, 30, 40, 69, 99].map((moment) => positionOf(heard, moment))).toEqual([
+      0, 0, 5, 10, 10, 39, 40,
+    ]);
+    expect([0, 5, 10, 11, 40, 99].map((position) => momentOf(heard, position))).toEqual([
+      10, 15, 20, 41, 70, 70,
+    ]);
   });
 });

@@ -325,6 +325,8 @@ export default {
     speed: "Speed",
     back_10: "Back 10 s",
     forward_10: "On 10 s",
+    sound: "Caller / agent",
+    play_failed: "It cannot be played right now. Try again in a moment.",
     logged: "Every listening is logged.",
     outcome: "Outcome",
     ended_by: "Ended by",

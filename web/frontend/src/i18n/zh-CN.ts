@@ -326,6 +326,8 @@ const zhCN: typeof en = {
     speed: "速度",
     back_10: "后退 10 秒",
     forward_10: "前进 10 秒",
+    sound: "客户 / 坐席",
+    play_failed: "暂时无法播放，请稍后重试。",
     logged: "每次收听都会记录。",
     outcome: "结果",
     ended_by: "挂断方",

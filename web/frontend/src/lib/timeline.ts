@@ -134,6 +134,67 @@ export function lanesOf(items: readonly TimelineItem[], until: number): Lane[] {
     .map(({ key, kind, who, spans }) => ({ key, kind, who, spans }));
 }
 
+/** The lanes with the recording's cut to what it holds. */
+export function callLanes(items: readonly TimelineItem[], until: number): Lane[] {
+  const heard = heardStretches(items, until);
+  return lanesOf(items, until)
+    .map((lane) =>
+      lane.kind === "recording" ? { ...lane, spans: clipped(lane.spans, heard) } : lane,
+    )
+    .filter((lane) => lane.spans.length > 0);
+}
+
+export interface Stretch {
+  from: number;
+  to: number;
+}
+
+/**
+ * What the recording holds, in the order in which it holds it: Asterisk writes only while the
+ * caller is connected to somebody, so waits and gaps between two agents are not in the file.
+ */
+export function heardStretches(items: readonly TimelineItem[], until: number): Stretch[] {
+  const began = items.find((item) => item.what === "RecordingStarted")?.at;
+  if (began === undefined) return [];
+  return lanesOf(
+    items.filter((item) => LANE_OF[item.what] === "leg"),
+    until,
+  )
+    .filter((lane) => lane.kind === "customer")
+    .flatMap((lane) => lane.spans)
+    .filter((span) => (span.kind === "talking" || span.kind === "hold") && span.to > began)
+    .map((span) => ({ from: Math.max(span.from, began), to: span.to }));
+}
+
+/** Seconds into the recording at which the moment is heard; between stretches: where the next begins. */
+export function positionOf(stretches: readonly Stretch[], at: number): number {
+  let position = 0;
+  for (const { from, to } of stretches) {
+    if (at < to) return position + Math.max(0, at - from);
+    position += to - from;
+  }
+  return position;
+}
+
+/** The moment that is heard so many seconds into the recording. */
+export function momentOf(stretches: readonly Stretch[], position: number): number {
+  let left = position;
+  for (const { from, to } of stretches) {
+    if (left <= to - from) return from + left;
+    left -= to - from;
+  }
+  return stretches.at(-1)?.to ?? 0;
+}
+
+/** The parts of the spans that lie in one of the stretches. */
+export function clipped(spans: readonly Span[], stretches: readonly Stretch[]): Span[] {
+  return spans.flatMap((span) =>
+    stretches
+      .map(({ from, to }) => ({ ...span, from: Math.max(span.from, from), to: Math.min(span.to, to) }))
+      .filter((part) => part.to > part.from),
+  );
+}
+
 /** Round marks for an axis of so many seconds: at most eight steps. */
 export function ticksOf(seconds: number): number[] {
   const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];

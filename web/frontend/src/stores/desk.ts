@@ -187,13 +187,13 @@ export const useDesk = defineStore("desk", () => {
       if (offerId !== null && answerWhenRinging.value === offerId) {
         answerWhenRinging.value = null;
         void phone.answer();
-      } else if (offerId !== null) {
-        phone.startRinging();
       } else {
+        // Even with the card at hand the ring takes its turn after it: seen first, then heard.
+        const patience = offerId === null ? CARD_PATIENCE_MS : 0;
         const timer = setTimeout(() => {
-          cardLate.value = true;
+          cardLate.value = offerId === null;
           phone.startRinging();
-        }, CARD_PATIENCE_MS);
+        }, patience);
         onCleanup(() => clearTimeout(timer));
       }
     },

@@ -43,7 +43,8 @@ def link_up(turn: Turn, item: LinkUp) -> None:
         return
     _tell_connect(turn, item)
     _take_devices(turn, snapshot)
-    for event in turn.calls.adopt(snapshot, item.gap_from, item.gap_to):
+    restarted = turn.memory.pbx_restarted
+    for event in turn.calls.adopt(snapshot, item.gap_from, item.gap_to, restarted=restarted):
         turn.emit(event)
         drain(turn)
     for visit_id in list(turn.memory.leaving):

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from acd import adoption, checks, deadlines, desk, matching, pbx, presence
+from acd import adoption, checks, deadlines, desk, pbx, presence
+from acd.matching import match
 from acd.reactions import drain
 from acd.state import Fold, State
 from acd.turn import Turn
@@ -68,20 +69,20 @@ class Core:
             desk.request(turn, item)
         elif turn.state.fenced_by is None or isinstance(item, i.LinkUp):
             _INPUTS[type(item)](turn, item)
-        self._settle(turn)
+        drain(turn)
         if turn.state.fenced_by is None and deadlines.due(turn):
             deadlines.passed(turn)
-            self._settle(turn)
+        self._settle(turn)
         return Output(turn.events, turn.commands, turn.replies)
 
     @staticmethod
     def _settle(turn: Turn) -> None:
         """Answer events and match until nothing more follows; then end the calls that are over."""
         drain(turn)
-        matching.match(turn)
+        match(turn)
         while turn.todo or turn.touched:
             drain(turn)
-            matching.match(turn)
+            match(turn)
             if not turn.todo:
                 _finish_calls(turn)
 

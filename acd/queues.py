@@ -161,25 +161,28 @@ def _text(text: str) -> str | None:
 # --- the line ------------------------------------------------------------------------------------
 
 
+def priority_seconds(settings: QueueSettings) -> float:
+    """How long a wait one step of priority is worth; without ageing a day, which nobody waits."""
+    return settings.ageing_seconds or MAX_WAITED_SECONDS
+
+
 def line_key(visit: Visit, settings: QueueSettings) -> Key:
     """Where the caller stands, least first.
 
-    Waiting `ageing_seconds` is worth one step of priority, for everybody alike, so the order of two
-    callers never changes and the key needs no clock. Without ageing priority alone comes first.
+    Everybody ages alike, so the order of two callers never changes and the key needs no clock.
     """
-    if settings.ageing_seconds:
-        return (visit.entered_at - visit.priority * settings.ageing_seconds, visit.order)
-    return (-visit.priority, visit.entered_at, visit.order)
+    return (visit.entered_at - visit.priority * priority_seconds(settings), visit.order)
 
 
 def urgency(visit: Visit, settings: QueueSettings, now: float) -> float:
     """What counts between queues that share agents: the queue's weight times the wait in seconds.
 
-    A step of priority (the caller's and the queue's) counts as `ageing_seconds` of waiting. A
+    A step of priority (the caller's and the queue's) counts as `priority_seconds` of waiting. A
     heavier queue is served sooner but starves no other, since every wait grows.
     """
-    priority = visit.priority + settings.priority
-    return settings.weight * (now - visit.entered_at + priority * settings.ageing_seconds)
+    waited = now - visit.entered_at
+    steps = visit.priority + settings.priority
+    return settings.weight * (waited + steps * priority_seconds(settings))
 
 
 def relaxed(visit: Visit, settings: QueueSettings, now: float) -> int:

@@ -282,6 +282,11 @@ class Centre:
         caller.variables["ZX_STATE"] = "waiting"
         self.say(caller, "ZxBack", Offer=assign.offer_id, Status=status, Reason=reason)
 
+    def set_device(self, extension: str, state: str) -> None:
+        """A phone's state changes."""
+        self.devices[f"PJSIP/{extension}"] = state
+        self.hear(ami.DeviceStateChange(device=f"PJSIP/{extension}", device_state=state))
+
     # --- the link -----------------------------------------------------------------------------------
 
     def connect(

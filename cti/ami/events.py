@@ -30,7 +30,6 @@ _CHANNEL: Final = {
     "caller_number": "CallerIDNum",
     "caller_name": "CallerIDName",
     "connected_number": "ConnectedLineNum",
-    "connected_name": "ConnectedLineName",
     "context": "Context",
     "exten": "Exten",
 }
@@ -119,7 +118,7 @@ class AmiEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename=_head
 
 
 class ChannelEvent(AmiEvent, frozen=True, kw_only=True, gc=False, rename=_header):
-    """An event that describes one channel.
+    """An event that describes one channel, in as much of it as is read: each header costs time.
 
     :param state: Asterisk's channel state number (4 ring, 5 ringing, 6 up).
     :param variables: the variables that manager.conf's `channelvars` names.
@@ -131,9 +130,6 @@ class ChannelEvent(AmiEvent, frozen=True, kw_only=True, gc=False, rename=_header
     state: int = 0
     caller_number: str | None = None
     caller_name: str | None = None
-    connected_number: str | None = None
-    connected_name: str | None = None
-    context: str | None = None
     exten: str | None = None
     variables: dict[str, str] = {}
 
@@ -473,6 +469,8 @@ class OriginateResponse(AmiEvent, frozen=True, kw_only=True, gc=False, rename=_h
 class StatusItem(ChannelEvent, frozen=True, kw_only=True, gc=False, rename=_header):
     """One channel in the answer to Status. `variables`: those asked for that are set."""
 
+    connected_number: str | None = None
+    context: str | None = None
     bridge_id: str | None = msgspec.field(default=None, name="BridgeID")
     application: str | None = msgspec.field(default=None, name="Application")
     duration_seconds: Seconds = msgspec.field(default=0.0, name="Seconds")

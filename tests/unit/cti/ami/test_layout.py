@@ -78,7 +78,7 @@ def test_other_orders() -> None:
 def test_same_number_of_lines_with_another_header() -> None:
     event = both(Hangup, frame(*LINES[:7], "Exten: 1000", *LINES[8:]))
     assert isinstance(event, Hangup)
-    assert (event.context, event.exten) == (None, "1000")
+    assert event.exten == "1000"
 
 
 def test_names_lose_their_backslashes() -> None:

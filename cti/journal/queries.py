@@ -16,9 +16,9 @@ import msgspec
 
 from cti.domain import DomainEvent, Recorded
 from cti.journal.detail import CallDetail, detail
-from cti.journal.projections import CALLS, GAPS, INTERVALS, RECORDINGS
 from cti.journal.rows import CallRow, FiguresRow, GapRow, IntervalRow, RecordingRow
 from cti.journal.spool import JournalError
+from cti.journal.storages import CALLS, GAPS, INTERVALS, RECORDINGS
 from cti.journal.tables import Connection
 
 LIST_LIMIT = 200

@@ -12,16 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from cti import domain
 from cti.domain import Recorded
-from cti.journal import folds
-from cti.journal import projections as module
+from cti.journal import folds, storages
 from cti.journal.database import Database
 from cti.journal.projections import (
-    CALLS,
-    FIGURES,
-    GAPS,
-    INTERVALS,
-    RECORDINGS,
-    VISITS,
     Projections,
     ProjectionStatus,
     UnknownProjectionError,
@@ -35,6 +28,7 @@ from cti.journal.rows import (
     RecordingRow,
     VisitRow,
 )
+from cti.journal.storages import CALLS, FIGURES, GAPS, INTERVALS, RECORDINGS, VISITS
 from cti.sandbox.postgres import Postgres
 from tests.integration.cti.journal.conftest import NODE, journalled
 from tests.support.event_streams import event_streams
@@ -213,13 +207,13 @@ async def test_readers_see_the_old_rows_until_a_rebuild_is_done(
     async with projecting(database) as projections:
         await projections.wait_for(9)
     seen = []
-    save = module.CallStorage.save
+    save = storages.CallStorage.save
 
     async def looked_at(self: Any, connection: Any, before: Any, after: Any) -> None:
         await save(self, connection, before, after)
         seen.append(await db.fetchval("SELECT count(*) FROM calls"))
 
-    monkeypatch.setattr(module.CallStorage, "save", looked_at)
+    monkeypatch.setattr(storages.CallStorage, "save", looked_at)
     source = Database(database, migrate=False)
     await projections.rebuild("calls", source.pool)
     await source.close()

@@ -293,6 +293,11 @@ class FarEnd:
                     f"see {self._pbx.log} and {self.asterisk.log}."
                 )
 
+    async def watch(self) -> None:
+        """Watch the PBX anew, after it was started again: it tells who has taken a call."""
+        await self._pbx_remote.close()
+        await _connect(self._pbx_remote, self._pbx)
+
     async def stop(self) -> None:
         """End all calls in order, take the phones off, and end it."""
         await self._disconnect()

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,8 @@ class Whole:
     proxy: AmiProxy | None = None
     server: Process | None = None
     people: list[Person] = field(default_factory=list)
+    _users: set[str] = field(default_factory=set)
+    _servers: list[Process] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -177,6 +179,7 @@ class Whole:
             log=self.site.folder / "server.log",
             env={**os.environ, "PYTHONPATH": str(PROJECT)},
         )
+        self._servers.append(self.server)
         await self.reachable()
         return self.server
 
@@ -205,7 +208,10 @@ class Whole:
                 await asyncio.sleep(0.05)
 
     async def add_user(self, name: str, role: str, agent_id: str | None = None) -> None:
-        """A user with PASSWORD."""
+        """A user with PASSWORD, if there is none of this name."""
+        if name in self._users:
+            return
+        self._users.add(name)
         connection = await asyncpg.connect(self.dsn)
         try:
             await add_user(
@@ -258,24 +264,25 @@ class Whole:
         """The journal's events of these types, in order."""
         connection = await asyncpg.connect(self.dsn)
         try:
-            rows = await connection.fetch(
-                "SELECT body FROM journal WHERE type = ANY($1) ORDER BY seq", list(types)
-            )
+            return await _events(connection, *types)
         finally:
             await connection.close()
-        return [json.loads(row["body"]) for row in rows]
 
     async def journalled(self, kind: str, count: int = 1, **wanted: Any) -> list[dict[str, Any]]:
         """Wait until the journal holds `count` events of this type with these fields."""
-        while True:
-            found = [
-                event
-                for event in await self.events(kind)
-                if all(event.get(name) == value for name, value in wanted.items())
-            ]
-            if len(found) >= count:
-                return found
-            await asyncio.sleep(0.05)
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            while True:
+                found = [
+                    event
+                    for event in await _events(connection, kind)
+                    if all(event.get(name) == value for name, value in wanted.items())
+                ]
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(0.05)
+        finally:
+            await connection.close()
 
     async def seqs(self) -> list[int]:
         """The journal's numbers, in order."""
@@ -286,10 +293,6 @@ class Whole:
             ]
         finally:
             await connection.close()
-
-    async def entered(self, count: int) -> None:
-        """Wait until so many callers have entered a queue, by the journal."""
-        await self.journalled("QueueEntered", count=count)
 
     async def second_server(self, node: str) -> Process:
         """A second server on the same PBX; from here on `base` is its address."""
@@ -304,17 +307,25 @@ class Whole:
         path = self.site.folder / f"{node}.toml"
         self.site.place.write(path, to_toml(values), mode=0o600)
         self.site.web_port = port
-        first, self.second = self.server, await self.start_server(path)
+        first, second = self.server, await self.start_server(path)
         self.server = first
         await self.ready()
-        return self.second
+        return second
 
     async def close(self) -> None:
-        """End the people and the server."""
+        """End the people and the servers."""
         for person in self.people:
             await person.close()
-        if self.server is not None:
-            await self.server.stop()
+        for server in self._servers:
+            if server.running:
+                await server.stop()
+
+
+async def _events(connection: asyncpg.Connection, *types: str) -> list[dict[str, Any]]:
+    rows = await connection.fetch(
+        "SELECT body FROM journal WHERE type = ANY($1) ORDER BY seq", list(types)
+    )
+    return [json.loads(row["body"]) for row in rows]
 
 
 @asynccontextmanager
@@ -340,8 +351,9 @@ async def whole(
         dsn=dsn,
         **{"files": {"look_seconds": 1, "slice_seconds": 3}, **values},
     )
-    await site.pbx.start()
-    try:
+    async with AsyncExitStack() as parts:
+        await site.pbx.start()
+        parts.push_async_callback(site.pbx.kill)
         far_end = FarEnd(
             f"{site.name}-far",
             tree=sandbox.tree,
@@ -355,22 +367,14 @@ async def whole(
                 if each.kind == "desk"
             },
         )
-        try:
-            await far_end.start()
-            proxy = AmiProxy(site.pbx.ports.ami) if proxied else None
-            if proxy:
-                await proxy.start()
-                site.ami_port = proxy.port
-            running = Whole(site, far_end, dsn, proxy)
-            try:
-                await running.start_server()
-                await running.ready()
-                yield running
-            finally:
-                await running.close()
-                if proxy:
-                    await proxy.close()
-        finally:
-            await far_end.kill()
-    finally:
-        await site.pbx.kill()
+        parts.push_async_callback(far_end.kill)
+        await far_end.start()
+        proxy = AmiProxy(site.pbx.ports.ami) if proxied else None
+        if proxy:
+            await parts.enter_async_context(proxy)
+            site.ami_port = proxy.port
+        running = Whole(site, far_end, dsn, proxy)
+        parts.push_async_callback(running.close)
+        await running.start_server()
+        await running.ready()
+        yield running

@@ -35,6 +35,7 @@ class Adoption:
     :param wiring: the wiring of this snapshot.
     :param ended_at: the last moment of which we know what lived.
     :param begun_at: the first moment of which we know it again.
+    :param restarted: it is another PBX than before, though perhaps a second younger only.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Adoption:
         *,
         ended_at: float,
         begun_at: float,
+        restarted: bool,
     ) -> None:
         self._book = Book.loaded(book.dump())
         self._parties, self._wiring, self._snapshot = parties, wiring, snapshot
         self._ended_at, self._begun_at = ended_at, begun_at
+        self._restarted = restarted
         self._events: list[DomainEvent] = []
 
     def events(self) -> list[DomainEvent]:
@@ -83,7 +86,8 @@ class Adoption:
         ]
         for call, leg in legs:
             if leg.leg_id not in present:
-                died = leg.started_at < self._snapshot.pbx_started_at - CLOCK_SECONDS
+                before = leg.started_at < self._snapshot.pbx_started_at - CLOCK_SECONDS
+                died = self._restarted or before
                 ended = d.LegEnded(
                     at=self._ended_at,
                     call_id=call.call_id,

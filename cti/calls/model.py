@@ -87,12 +87,18 @@ class Calls:
         return [] if decider is None else decider(event, at)
 
     def adopt(
-        self, snapshot: PbxSnapshot, gap_from: float | None, gap_to: float | None
+        self,
+        snapshot: PbxSnapshot,
+        gap_from: float | None,
+        gap_to: float | None,
+        *,
+        restarted: bool = False,
     ) -> list[DomainEvent]:
         """Bring the calls in line with what the PBX has now; nothing where they are.
 
         :param gap_from: until when events were heard, None where that is not known.
         :param gap_to: from when they are heard again, None where that is not known.
+        :param restarted: the PBX has been started anew since the calls were last seen.
         """
         self._wiring = Wiring.seen(snapshot.channels)
         self._hung_up.clear()
@@ -103,6 +109,7 @@ class Calls:
             snapshot,
             ended_at=snapshot.at if gap_from is None else gap_from,
             begun_at=snapshot.at if gap_to is None else gap_to,
+            restarted=restarted,
         ).events()
 
     def finished(self, call_id: CallId, at: float) -> d.CallEnded | None:

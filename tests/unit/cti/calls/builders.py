@@ -254,9 +254,11 @@ class Stage:
         snapshot: PbxSnapshot | None = None,
         gap_from: float | None = None,
         gap_to: float | None = None,
+        *,
+        restarted: bool = False,
     ) -> list[d.DomainEvent]:
         snapshot = snapshot or self.pbx.snapshot()
-        return self.apply(self.calls.adopt(snapshot, gap_from, gap_to))
+        return self.apply(self.calls.adopt(snapshot, gap_from, gap_to, restarted=restarted))
 
     def apply(self, events: list[d.DomainEvent]) -> list[d.DomainEvent]:
         """Evolve as the core does: visits are closed before a call is asked whether it is over."""

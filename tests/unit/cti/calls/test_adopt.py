@@ -76,6 +76,13 @@ def test_calls_of_a_pbx_that_died_are_lost():
     assert {e.cause_text for e in stage.told(d.LegEnded)} == {"pbx_died"}
 
 
+def test_a_pbx_restarted_within_the_second_lost_its_calls_too():
+    stage, _, _ = given_bridged_call()
+    stage.pbx.channels.clear()
+    stage.adopt(stage.pbx.snapshot(pbx_started_at=START), restarted=True)
+    assert [e.outcome for e in stage.ends()] == ["lost"]
+
+
 def test_unknown_channels_become_adopted_calls_with_their_parties_and_talk():
     stage, customer, agent = given_bridged_call()
     stage.calls, stage.events = fresh_calls(), []

@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import Final
 
+import structlog
+
 from bench.report import Report, to_json, write_table
 
 BENCHES: Final = ("ami", "routing", "calls")
@@ -16,6 +18,8 @@ def run_named(name: str, *, as_json: bool) -> int:
     if name not in BENCHES:
         print(f"no bench is named {name!r}; there are {', '.join(BENCHES)}", file=sys.stderr)
         return 2
+    # Standard output is for the figures alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     report: Report = importlib.import_module(f"bench.{name}").run()
     if as_json:
         print(to_json(report))

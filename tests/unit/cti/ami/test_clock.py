@@ -32,10 +32,18 @@ def test_lag() -> None:
     lag = LagMeter()
     assert (lag.last_seconds, lag.p99_seconds(0.0)) == (None, None)
     for number in range(1, 201):
-        lag.add(1_000.0, number / 100)
+        lag.add(1_000.0 + number / 10, number / 100)
     assert lag.last_seconds == 2.0
-    assert lag.p99_seconds(1_010.0) == pytest.approx(1.98)
-    assert lag.p99_seconds(1_061.0) is None
+    assert lag.p99_seconds(1_021.0) == pytest.approx(1.98)
+    assert lag.p99_seconds(1_081.0) is None
+
+
+def test_of_one_moment_the_largest_lag_counts() -> None:
+    lag = LagMeter()
+    for at, seconds in ((1.0, 0.1), (1.01, 0.9), (1.04, 0.2), (2.0, 0.3)):
+        lag.add(at, seconds)
+    assert lag.last_seconds == 0.3
+    assert lag.p99_seconds(2.0) == 0.9
 
 
 def test_lag_below_zero_is_an_error_of_the_offset() -> None:

@@ -135,14 +135,22 @@ async def finish(page: Page, code: str, notes: str) -> None:
 
 async def recorded(centre: Whole) -> str:
     """Wait until the call's recording can be played; give the call's id."""
+    return await projected(centre, "SELECT call_id FROM recordings WHERE path IS NOT NULL")
+
+
+async def listed(centre: Whole, outcome: str) -> str:
+    """Wait until a call that ended so is in the list; give its id."""
+    return await projected(centre, "SELECT call_id FROM calls WHERE outcome = $1", outcome)
+
+
+async def projected(centre: Whole, query: str, *arguments: str) -> str:
+    """Wait until the lists behind the screens have caught up with the journal."""
     connection = await asyncpg.connect(centre.dsn)
     try:
         while True:
-            call_id: str | None = await connection.fetchval(
-                "SELECT call_id FROM recordings WHERE path IS NOT NULL"
-            )
-            if call_id is not None:
-                return call_id
+            found: str | None = await connection.fetchval(query, *arguments)
+            if found is not None:
+                return found
             await asyncio.sleep(0.05)
     finally:
         await connection.close()

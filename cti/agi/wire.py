@@ -114,4 +114,4 @@ def encode_variables(variables: Mapping[str, str]) -> bytes:
 
 def clean(value: str) -> str:
     """A value without anything that Asterisk could take for more than text."""
-    return " ".join(_MEANT_BY_ASTERISK.sub(" ", value).split())[:MAX_VALUE]
+    return " ".join(_MEANT_BY_ASTERISK.sub(" ", value).split())[:MAX_VALUE].rstrip()

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -98,7 +99,6 @@ class Runtime:
         self._inputs: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._asked: dict[str, asyncio.Future[Reply]] = {}
-        self._command_tasks: set[asyncio.Task[None]] = set()
         self._request_ids = itertools.count(1)
         self.observers: list[Observer] = []
 
@@ -144,11 +144,13 @@ class Runtime:
         self._wake.clear()
         deadline = self._core.next_deadline()
         until = next_beat if deadline is None else min(next_beat, deadline)
+        # Cheaper than asyncio.timeout, and this runs for every few events of the PBX.
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later(max(0.0, until - self._clock()), self._wake.set)
         try:
-            async with asyncio.timeout(max(0.0, until - self._clock())):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            await self._wake.wait()
+        finally:
+            alarm.cancel()
 
     def _step_batch(self) -> bool:
         """Step what is there, hand on what came of it. Returns whether the link came up in it."""
@@ -182,15 +184,12 @@ class Runtime:
             self._pbx.post(action, COMMAND_DEADLINE_SECONDS, f"{command.command_id}.{index}")
             for index, action in enumerate(to_actions(command))
         ]
-        task = asyncio.ensure_future(self._report(command.command_id, outcomes))
-        self._command_tasks.add(task)
-        task.add_done_callback(self._command_tasks.discard)
+        asyncio.gather(*outcomes).add_done_callback(partial(self._report, command.command_id))
 
-    async def _report(
-        self, command_id: str, outcomes: Sequence[Awaitable[actions.Outcome]]
-    ) -> None:
-        results = [await outcome for outcome in outcomes]
-        worst = max(results, key=lambda result: _SEVERITY[result.result])
+    def _report(self, command_id: str, outcomes: asyncio.Future[list[actions.Outcome]]) -> None:
+        if outcomes.cancelled():  # the server ends
+            return
+        worst = max(outcomes.result(), key=lambda outcome: _SEVERITY[outcome.result])
         self.tell(CommandResult(command_id=command_id, result=worst.result, message=worst.message))
 
 

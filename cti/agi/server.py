@@ -37,6 +37,7 @@ class AgiServer:
     ) -> None:
         self._handlers = handlers
         self._allowed = [ipaddress.ip_network(each, strict=False) for each in allowed]
+        self._admitted: set[str] = set()
         self._deadline_seconds = deadline_seconds
         self._open: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -111,8 +112,12 @@ class AgiServer:
         return "answered"
 
     def _is_allowed(self, peer: str) -> bool:
-        address = ipaddress.ip_address(peer)
-        return any(address in network for network in self._allowed)
+        if peer not in self._admitted:
+            address = ipaddress.ip_address(peer)
+            if not any(address in network for network in self._allowed):
+                return False
+            self._admitted.add(peer)
+        return True
 
 
 async def _read(reader: asyncio.StreamReader) -> AgiRequest:

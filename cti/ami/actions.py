@@ -7,6 +7,7 @@ the product's own rights (call, agent, user, reporting).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -36,15 +37,21 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     def headers(self) -> list[tuple[str, str]]:
         """The action's headers without Action and ActionID, in order."""
         headers = []
-        for field in msgspec.structs.fields(self):
-            value = getattr(self, field.name)
+        for field, header in _headers(type(self)):
+            value = getattr(self, field)
             if isinstance(value, dict):
-                headers += [(field.encode_name, f"{name}={each}") for name, each in value.items()]
+                headers += [(header, f"{name}={each}") for name, each in value.items()]
             elif isinstance(value, tuple):
-                headers += [(field.encode_name, ",".join(value))] if value else []
+                headers += [(header, ",".join(value))] if value else []
             elif value is not None:
-                headers.append((field.encode_name, _text(value)))
+                headers.append((header, _text(value)))
         return headers
+
+
+@cache
+def _headers(kind: type[Action]) -> list[tuple[str, str]]:
+    """(field, header) of one kind of action; msgspec works this out anew at each call."""
+    return [(field.name, field.encode_name) for field in msgspec.structs.fields(kind)]
 
 
 def _text(value: object) -> str:

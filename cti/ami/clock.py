@@ -7,7 +7,7 @@ from typing import Final
 
 OFFSET_SAMPLES: Final = 30
 LAG_WINDOW_SECONDS: Final = 60.0
-LAG_SAMPLES: Final = 20_000
+LAG_SLOT_SECONDS: Final = 0.05
 
 
 class ClockOffset:
@@ -29,21 +29,32 @@ class ClockOffset:
 
 
 class LagMeter:
-    """How old events are when they reach us, in seconds; one sample for each read of the socket."""
+    """How old events are when they reach us, in seconds: the largest lag of each short slot.
+
+    So a busy link has no more samples than a calm one, and the percentile stays cheap.
+    """
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[float, float]] = deque(maxlen=LAG_SAMPLES)
+        self._samples: deque[tuple[float, float]] = deque()
         self.last_seconds: float | None = None
 
     def add(self, at: float, lag_seconds: float) -> None:
         """Take one sample. Below zero is an error of the clock offset and counts as zero."""
         lag_seconds = max(0.0, lag_seconds)
         self.last_seconds = lag_seconds
-        self._samples.append((at, lag_seconds))
+        if self._samples and 0 <= at - self._samples[-1][0] < LAG_SLOT_SECONDS:
+            began, largest = self._samples.pop()
+            self._samples.append((began, max(largest, lag_seconds)))
+        else:
+            self._forget_before(at - LAG_WINDOW_SECONDS)
+            self._samples.append((at, lag_seconds))
+
+    def _forget_before(self, at: float) -> None:
+        while self._samples and self._samples[0][0] < at:
+            self._samples.popleft()
 
     def p99_seconds(self, now: float) -> float | None:
         """The 99th percentile of the last minute, None when nothing came in it."""
-        while self._samples and self._samples[0][0] < now - LAG_WINDOW_SECONDS:
-            self._samples.popleft()
+        self._forget_before(now - LAG_WINDOW_SECONDS)
         lags = sorted(lag for _, lag in self._samples)
         return lags[(len(lags) * 99 - 1) // 100] if lags else None

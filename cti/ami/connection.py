@@ -29,6 +29,12 @@ from cti.ami.layout import Layouts
 from cti.ami.stats import LinkStats
 from cti.ami.wire import Frame, FrameReader, encode_action
 
+GATHER_SECONDS = 0.005
+"""Pause after a read. Asterisk writes each event by itself, a dozen and more of them for one call:
+what gathers meanwhile is one read, one step of the consumer and one write of the journal."""
+FULL_READ_BYTES = 65_536
+"""A read of so much says that more is there already."""
+
 Events = Callable[[list[AmiEvent]], None]
 """Takes the typed events of one read, in order."""
 
@@ -40,6 +46,13 @@ class _Protocol(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
 
     def data_received(self, data: bytes) -> None:
         self.owner.received(data)
+        if len(data) < FULL_READ_BYTES and not self.closed:
+            self.transport.pause_reading()
+            self.owner.later(GATHER_SECONDS, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.closed:
+            self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
@@ -142,6 +155,10 @@ class Connection:
         if events:
             self._stats.count(events)
             self._on_events(events)
+
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Call back in a moment."""
+        self._loop.call_later(seconds, what)
 
     def _answer(self, frame: Frame, name: bytes) -> bool:
         """Whether the frame belongs to an action: a response, an item of a list, or its end."""

@@ -138,12 +138,12 @@ def reachability_changed(turn: Turn, agent_id: d.AgentId) -> None:
         withdraw(turn, offer, "unreachable")
     if agent.state == "not_ready" and agent.reason == agents.UNREACHABLE and agent.reachable:
         turn.emit(agents.changed(agent, "ready", turn.now))
-    unstick(turn, agent)
+    reconsider(turn, agent)
 
 
-def unstick(turn: Turn, agent: Agent) -> None:
-    """Callers who wait for this agent alone look around again."""
-    for visit in turn.fold.sticking_to(agent.id):
+def reconsider(turn: Turn, agent: Agent) -> None:
+    """Callers who would rather have this agent see whether it is worth waiting."""
+    for visit in turn.fold.naming(agent.id):
         turn.fold.place(visit, turn.now)
 
 

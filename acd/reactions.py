@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from acd import presence, waiting
-from acd.state import WORKING, AgentLeg
+from acd.state import AgentLeg
 from acd.turn import Turn
 from cti import domain as d
 
@@ -136,8 +136,7 @@ def _state_changed(turn: Turn, event: d.AgentStateChanged) -> None:
     agent = turn.state.agents.get(event.agent_id)
     if agent is not None:
         presence.pause_native(turn, agent, event)
-        if agent.state not in WORKING:
-            presence.unstick(turn, agent)
+        presence.reconsider(turn, agent)
 
 
 def _reachability(turn: Turn, event: d.AgentPhoneChanged | d.AgentPanelChanged) -> None:

@@ -90,7 +90,7 @@ class Fold:
         self.lines: dict[QueueName, list[tuple[Key, str]]] = {name: [] for name in self.queues}
         self.withheld: set[str] = set()
         """Visits that a command of this process, or an offer of one before it, keeps from us."""
-        self._sticking: dict[AgentId, dict[str, None]] = {}
+        self._naming: dict[AgentId, dict[str, None]] = {}
         self._restore()
 
     def _restore(self) -> None:
@@ -146,9 +146,9 @@ class Fold:
         key = queues.line_key(visit, self.queues[visit.queue])
         return bisect_left(self.lines[visit.queue], (key, visit.id)) + 1
 
-    def sticking_to(self, agent_id: AgentId) -> list[Visit]:
-        """The callers who wait for this agent alone."""
-        return [self.state.visits[each] for each in self._sticking.get(agent_id, ())]
+    def naming(self, agent_id: AgentId) -> list[Visit]:
+        """The callers who would rather have this agent."""
+        return [self.state.visits[each] for each in self._naming.get(agent_id, ())]
 
     # --- the index ----------------------------------------------------------------------------
 
@@ -156,8 +156,6 @@ class Fold:
         """Let the caller wait for the agents who may serve at this moment, or for nobody."""
         settings = self.queues[visit.queue]
         sticky = self._sticky(visit, settings, now)
-        if visit.sticky_agent is not None:
-            self._note_sticking(visit, sticky=sticky)
         if visit.native or visit.offer_id or visit.id in self.withheld or visit.hold_until > now:
             self.router.take_visit(visit.id)
         else:
@@ -183,14 +181,6 @@ class Fold:
             and (agent.state in WORKING or (agent.state == "ready" and agent.reachable))
         )
 
-    def _note_sticking(self, visit: Visit, *, sticky: bool) -> None:
-        assert visit.sticky_agent is not None
-        waiting = self._sticking.setdefault(visit.sticky_agent, {})
-        if sticky:
-            waiting[visit.id] = None
-        else:
-            waiting.pop(visit.id, None)
-
     def _refresh(self, agent: Agent) -> None:
         self.router.put_agent(agent)
 
@@ -202,6 +192,8 @@ class Fold:
     def _stand(self, visit: Visit) -> None:
         settings = self.queues[visit.queue]
         insort(self.lines[visit.queue], (queues.line_key(visit, settings), visit.id))
+        if visit.sticky_agent is not None:
+            self._naming.setdefault(visit.sticky_agent, {})[visit.id] = None
         waits = [each.after_seconds for each in settings.overflow if each.after_seconds]
         if waits:
             self.timers.arm("overflow", visit.id, visit.entered_at + min(waits))
@@ -342,8 +334,7 @@ class Fold:
             return
         self.router.take_visit(visit.id)
         self.withheld.discard(visit.id)
-        if visit.sticky_agent is not None:
-            self._note_sticking(visit, sticky=False)
+        self._naming.get(visit.sticky_agent or "", {}).pop(visit.id, None)
         line = self.lines[visit.queue]
         del line[bisect_left(line, (queues.line_key(visit, self.queues[visit.queue]), visit.id))]
         for kind in ("visit", "overflow", "announce", "leaving", "foreign"):

@@ -133,7 +133,7 @@ class Hall:
         )
         headers = {
             "Queue": f"q{self.rng.randrange(QUEUES)}",
-            "Priority": str(self.rng.choice((0, 0, 0, 5))),
+            "CallerPriority": str(self.rng.choice((0, 0, 0, 5))),
             "Skills": wishes,
         }
         return i.PbxEvent(

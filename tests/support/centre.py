@@ -208,7 +208,7 @@ class Centre:
         del self.callers[caller.uniqueid]
         self.hear(self._channel_event(ami.Hangup, caller, cause=16))
 
-    # --- offers -----------------------------------------------------------------------------------
+    # --- offers ----------------------------------------------------------------------------
 
     def offer_of(self, caller: Caller) -> c.Assign:
         """The last Assign for the caller."""
@@ -287,7 +287,7 @@ class Centre:
         self.devices[f"PJSIP/{extension}"] = state
         self.hear(ami.DeviceStateChange(device=f"PJSIP/{extension}", device_state=state))
 
-    # --- the link -----------------------------------------------------------------------------------
+    # --- the link ---------------------------------------------------------------------------
 
     def connect(
         self, *, gap: bool = False, started_at: float = START - 9999, **also: Any

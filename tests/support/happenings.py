@@ -129,7 +129,7 @@ class Day:
         if two % 2:
             headers["Skills"] = f"{SKILLS[two % 3]}:{two % 5 + 1}&{SKILLS[one % 3]}:{one % 3 + 1}"
         if two % 3 == 0:
-            headers["Priority"] = str(two % 7 - 3)
+            headers["CallerPriority"] = str(two % 7 - 3)
         if two % 5 == 0:
             headers["Sticky"] = str(1001 + one % 6)
         self.centre.arrive(queues[one % len(queues)], **headers)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import msgspec
 from rich.console import Console
 from rich.prompt import Confirm
 
 from config.settings import Settings, SettingsError
+from cti import doctor
 from cti.journal.database import migrate
 from cti.pbxfiles import PbxFilesError, PbxFilesInput, extension_secrets, install, render
 from cti.process import database_dsn
+from cti.reconcile import reconcile
 from web.rights import Role
 from web.users import Passwords, UserError, add_user
 
@@ -36,11 +42,7 @@ async def add(
     if agent_id is not None and agent_id not in {agent.id for agent in settings.floor.agents}:
         raise SettingsError("user add", [f"--agent: the floor has no agent {agent_id!r}"])
     async with database_dsn(settings) as dsn:
-        try:
-            await migrate(dsn)
-            connection = await asyncpg.connect(dsn)
-        except (OSError, asyncpg.PostgresError) as error:
-            raise SettingsError("database.dsn", [f"cannot be reached: {error}"]) from None
+        connection = await _connected(dsn)
         try:
             user = await add_user(
                 connection,
@@ -58,6 +60,54 @@ async def add(
             await connection.close()
     Console().print(f"added {user.name} ({', '.join(roles)})", markup=False)
     return DONE
+
+
+def examine(settings: Settings, out: Console) -> int:
+    """Examine the site and say how to mend what is wrong; 1 when something is bad."""
+    return doctor.show(asyncio.run(doctor.examine(settings)), out)
+
+
+async def compare(
+    settings: Settings, from_at: datetime, to_at: datetime, *, as_json: bool, out: Console
+) -> int:
+    """Print every difference between journal, Asterisk's records and recordings; 1 if any.
+
+    :raises SettingsError: `pbx.cdr_folder` is not set, or the database cannot be reached.
+    """
+    folder = settings.pbx.cdr_folder
+    if folder is None:
+        raise SettingsError("pbx.cdr_folder", ["has to name the folder of Asterisk's CDR and CEL"])
+    async with database_dsn(settings) as dsn:
+        connection = await _connected(dsn)
+        try:
+            found = await reconcile(
+                from_at,
+                to_at,
+                connection=connection,
+                node=settings.server.node,
+                cdr_csv=folder / "cdr-csv" / "Master.csv",
+                cel_csv=folder / "cel-custom" / "Master.csv",
+                store=settings.recording.store_folder,
+            )
+        except OSError as error:
+            raise SettingsError("pbx.cdr_folder", [str(error)]) from None
+        finally:
+            await connection.close()
+    if as_json:
+        out.print_json(msgspec.json.encode(found).decode())
+    else:
+        for difference in found:
+            out.print(f"{difference.kind}: {difference.text}", markup=False)
+        out.print(f"{len(found)} differences between {from_at} and {to_at}", markup=False)
+    return FAILED if found else DONE
+
+
+async def _connected(dsn: str) -> asyncpg.Connection[Any]:
+    try:
+        await migrate(dsn)
+        return await asyncpg.connect(dsn)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise SettingsError("database.dsn", [f"cannot be reached: {error}"]) from None
 
 
 def install_files(settings: Settings, folder: Path, *, yes: bool, out: Console) -> int:

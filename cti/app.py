@@ -39,7 +39,7 @@ from recording.files import Spool, Store
 from recording.worker import RecordingWorker
 from web.hub import Hub
 from web.live import LiveView, PbxState
-from web.server import create_app
+from web.server import create_app, watch
 from web.services import LinkStatus, Services
 
 log = structlog.get_logger(__name__)
@@ -144,13 +144,15 @@ class App:
 
         :param ready: called once the server takes browsers (the PBX and the database may be away).
         """
-        web_runner = web.AppRunner(create_app(self._services()), access_log=None)
+        pages = create_app(self._services())
+        web_runner = web.AppRunner(pages, access_log=None)
         await web_runner.setup()
         await self.agi.start(self.settings.pbx.agi_host, self.settings.pbx.agi_port)
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts():
                     group.create_task(part)
+                group.create_task(watch(pages))
                 await _site(web_runner, self.settings.web).start()
                 ready()
         finally:

@@ -181,10 +181,10 @@ def _ask_password() -> str:
 
 
 def _reconcile(args: argparse.Namespace) -> int:
-    from cti.admin import reconcile
+    from cti.admin import compare
 
     return asyncio.run(
-        reconcile(load(args.config), args.from_time, args.to_time, as_json=args.json, out=out)
+        compare(load(args.config), args.from_time, args.to_time, as_json=args.json, out=out)
     )
 
 

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     demo = _command(commands, "demo", _demo, "a whole call centre with simulated customers")
     demo.add_argument("--port", type=int, default=8080, help="of the web page (default 8080)")
     demo.add_argument("--agents", type=int, default=6, help="simulated agents (default 6)")
-    demo.add_argument("--rate", type=float, default=6.0, help="customers a minute (default 6)")
+    demo.add_argument("--rate", type=float, default=9.0, help="customers a minute (default 9)")
 
     serve = _command(commands, "serve", _serve, "run the server for a real site")
     _config(serve)

@@ -146,6 +146,7 @@ async def _demo(port: int, agents: int, customers_per_minute: float) -> None:
         notes = await _users(place, dsn, floor)
         site = await _pbx(place, floor, dsn, port, stack)
         configure_logging("info", site.folder / "server.log")
+        site.write_settings()
         app = App(site.settings(), dsn)
         async with _running(app), _far_end(site) as far_end:
             people = People(app, far_end, floor, agents)
@@ -288,6 +289,7 @@ def _welcome(port: int, notes: Sequence[SignInNote], seconds: float, folder: Pat
     lines += [
         "",
         f"Sign in as the agent, take seat {PERSON_EXTENSION}, go ready: calls come to you.",
+        f"Settings: {folder / 'zuoxi.toml'}   (try ./zuoxi doctor --config ...)",
         f"Log: {folder / 'server.log'}",
         "Ctrl-C ends everything.",
     ]

@@ -227,8 +227,10 @@ class AmiLink:
             return "refused", str(error)
         except TimeoutError:
             return "disconnected", f"{self._settings!r} does not answer in time"
-        except (OSError, AmiError) as error:
-            return "disconnected", str(error) or type(error).__name__
+        except OSError as error:
+            return "disconnected", f"cannot connect as {self._settings!r}: {error}"
+        except AmiError as error:
+            return "disconnected", str(error)
         finally:
             if self._connection is not None:
                 if self._up:

@@ -163,22 +163,22 @@ class Hall:
         )
 
     def scan_agents(self, visit: Visit) -> str:
-        """Sort the free agents who fit, take the one who has been idle longest."""
+        """Of the free agents who fit, the one who has been idle longest."""
         fit = [
             (agent.idle_since, place, agent.id)
             for place, agent in enumerate(self.core.state.agents.values())
             if agent.state == "ready" and self.meets(agent.id, visit)
         ]
-        return sorted(fit)[0][2]
+        return min(fit)[2]
 
     def scan_callers(self, agent_id: str, now: float) -> str:
-        """Sort the waiting callers who fit, take the most urgent one."""
+        """Of the waiting callers who fit, the most urgent one."""
         fit = [
             (-queues.urgency(visit, self.settings[visit.queue], now), visit.order, visit.channel)
             for visit in self.core.state.visits.values()
             if visit.offer_id is None and self.meets(agent_id, visit)
         ]
-        return sorted(fit)[0][2]
+        return min(fit)[2]
 
 
 class Times:

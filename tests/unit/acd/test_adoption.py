@@ -1,0 +1,333 @@
+"""Losing the link and finding everything again."""
+
+import pytest
+
+from cti import commands as c
+from cti import domain as d
+from cti import inputs as i
+from cti.ami import events as ami
+from tests.support.centre import START, Centre, floor
+
+
+@pytest.fixture
+def one() -> Centre:
+    centre = Centre(floor(agents=1))
+    centre.ready("1001")
+    return centre
+
+
+def test_without_a_link_nothing_is_decided_but_clicks_are_taken(one: Centre) -> None:
+    one.not_ready("1001")
+    one.arrive()
+    one.lose_link()
+    assert one.ready("1001").code is None
+    assert one.agent().state == "ready"
+    assert not one.sent(c.Assign)
+    one.connect(gap=True)
+    assert one.sent(c.Assign)
+
+
+def test_what_needs_the_pbx_is_refused_without_it(one: Centre) -> None:
+    caller = one.arrive()
+    assign = one.ring(caller)
+    one.lose_link()
+    reject = i.RejectOffer(request_id="r", agent_id="1001", offer_id=assign.offer_id)
+    assert one.ask(reject).code == "pbx_down"
+    hang_up = i.HangUpCall(request_id="r", agent_id="1001", call_id=caller.call_id)
+    assert one.ask(hang_up).code == "pbx_down"
+
+
+def test_the_gap_is_journalled_with_its_bounds(one: Centre) -> None:
+    one.lose_link()
+    one.wait(5)
+    one.connect(gap=True)
+    gap = one.last(d.GapRecorded)
+    assert (gap.from_at, gap.to_at) == (one.now - 1, one.now)
+    assert one.last(d.PbxConnected).epoch == 2
+
+
+def test_waiting_callers_keep_their_place_over_a_restart() -> None:
+    centre = Centre(floor(agents=1))
+    callers = []
+    for _ in range(3):
+        callers.append(centre.arrive())
+        centre.wait(1)
+    new = centre.restarted()
+    new.connect(gap=True)
+    assert not [e for e in new.events(d.QueueEntered) if e.adopted]
+    new.ready("1001")
+    assert new.last(d.OfferMade).call_id == callers[0].call_id
+    assert new.last(d.OfferMade).epoch == 2
+
+
+def test_callers_unknown_to_the_journal_are_adopted_with_their_place() -> None:
+    before = Centre(floor(agents=1))
+    before.arrive()
+    new = Centre(floor(agents=1), connect=False)
+    new.callers, new.now = before.callers, START + 40
+    new.connect()
+    entered = new.last(d.QueueEntered)
+    assert (entered.adopted, entered.entered_at) == (True, START)
+    assert new.last(d.CallStarted).adopted is True
+
+
+def test_a_new_process_does_nothing_before_it_is_connected(one: Centre) -> None:
+    caller = one.arrive()
+    one.ring(caller)
+    new = one.restarted()
+    new.wait(300)
+    assert new.sent() == []
+    assert new.agent().state == "offered"
+
+
+def test_an_offer_that_we_know_goes_on(one: Centre) -> None:
+    caller = one.arrive()
+    one.ring(caller)
+    new = one.restarted()
+    new.connect(gap=True)
+    assert new.agent().state == "offered"
+    assert not new.events(d.OfferEnded)
+    new.pick_up("1001")
+    assert new.agent().state == "talking"
+    assert new.last(d.OfferEnded).end == "accepted"
+
+
+def test_an_offer_answered_in_the_gap(one: Centre) -> None:
+    caller = one.arrive()
+    one.ring(caller)
+    one.lose_link()
+    uniqueid, _ = one.agent_legs["1001"]
+    caller.bridge_id = f"b{uniqueid}"
+    one.connect(gap=True)
+    assert one.agent().state == "talking"
+    assert one.last(d.QueueLeft).reason == "answered"
+    assert one.last(d.QueueLeft).agent_id == "1001"
+
+
+def test_an_offer_that_ended_in_the_gap_is_no_miss(one: Centre) -> None:
+    caller = one.arrive()
+    one.ring(caller)
+    one.lose_link()
+    one.agent_legs.clear()
+    caller.variables["ZX_STATE"] = "waiting"
+    one.connect(gap=True)
+    ended = one.last(d.OfferEnded)
+    assert (ended.end, ended.detail, ended.counts_as_miss) == ("failed", "lost_in_gap", False)
+    assert one.agent().state == "ready"
+    one.wait(10)
+    assert one.agent().state == "offered"
+
+
+def test_a_miss_over_a_lost_link_does_not_count(one: Centre) -> None:
+    caller = one.arrive()
+    one.ring(caller)
+    one.lose_link()
+    one.connect(gap=True)
+    one.come_back(caller, "noanswer")
+    ended = one.last(d.OfferEnded)
+    assert (ended.end, ended.detail, ended.counts_as_miss) == ("timed_out", "link_lost", False)
+
+
+def test_an_offer_of_a_process_before_us_is_waited_for() -> None:
+    centre = Centre(floor(agents=2), connect=False)
+    before = Centre(floor(agents=1))
+    caller = before.arrive()
+    caller.variables |= {"ZX_STATE": "offered", "ZX_OFFER": "old_7"}
+    centre.callers = before.callers
+    centre.connect()
+    centre.ready("1002")
+    assert not centre.sent(c.Assign)
+    centre.say(caller, "ZxBack", Offer="old_7", Status="NOANSWER", Reason="noanswer")
+    assert centre.offer_of(caller).agent_id == "1002"
+
+
+def test_an_old_offer_that_never_ends_is_ended() -> None:
+    centre = Centre(floor(agents=1), connect=False)
+    before = Centre(floor(agents=1))
+    caller = before.arrive()
+    caller.variables |= {"ZX_STATE": "offered", "ZX_OFFER": "old_7"}
+    centre.callers = before.callers
+    centre.connect()
+    centre.ready("1001")
+    centre.wait(124)
+    assert not centre.sent(c.Assign)
+    centre.wait(1)
+    back = centre.sent(c.SendTo)[0]
+    assert (back.context, back.exten) == ("zuoxi-wait", "1-back")
+    assert centre.offer_of(caller).agent_id == "1001"
+
+
+def test_a_caller_who_left_in_the_gap(one: Centre) -> None:
+    one.not_ready("1001")
+    caller = one.arrive()
+    one.wait(7)
+    one.lose_link()
+    del one.callers[caller.uniqueid]
+    one.connect(gap=True)
+    left = one.last(d.QueueLeft)
+    assert (left.reason, left.exact) == ("abandoned", False)
+    assert one.last(d.CallEnded).outcome == "abandoned"
+
+
+def test_a_call_that_ended_in_the_gap_ends_in_wrap_up(one: Centre) -> None:
+    caller = one.arrive()
+    one.talk(caller)
+    one.lose_link()
+    one.agent_legs.clear()
+    del one.callers[caller.uniqueid]
+    one.connect(gap=True)
+    assert one.agent().state == "wrap_up"
+    assert one.last(d.CallEnded).outcome == "answered"
+
+
+def test_a_restarted_pbx_loses_its_calls(one: Centre) -> None:
+    talking, waiting = one.arrive(), one.arrive()
+    one.talk(talking)
+    one.lose_link()
+    one.callers.clear()
+    one.agent_legs.clear()
+    one.connect(gap=True, started_at=START - 1)
+    assert one.last(d.PbxRestarted).started_at == START - 1
+    left = one.last(d.QueueLeft)
+    assert (left.call_id, left.reason) == (waiting.call_id, "lost")
+    assert {each.outcome for each in one.events(d.CallEnded)} == {"lost"}
+    assert one.last(d.GapRecorded).reason == "pbx_restarted"
+
+
+# --- the native queue --------------------------------------------------------------------------
+
+
+def _native(one: Centre) -> tuple[Centre, object]:
+    """A caller who went native while nobody of ours was there, and the next process."""
+    one.not_ready("1001")
+    caller = one.arrive()
+    caller.variables["ZX_STATE"] = "native"
+    return one.restarted(), caller
+
+
+def test_who_waits_natively_is_fetched_back(one: Centre) -> None:
+    new, caller = _native(one)
+    new.connect(gap=True, native_waiting=[caller.uniqueid])
+    assert new.last(d.NativeEntered).call_id == caller.call_id
+    back = new.sent(c.SendTo)[-1]
+    assert (back.channel, back.context, back.exten) == (caller.channel, "zuoxi-wait", "2-back")
+    new.ready("1001")
+    assert not new.sent(c.Assign)
+    new.say(caller, "ZxWait", Queue="support")
+    assert new.last(d.NativeLeft).answered_by is None
+    assert new.offer_of(caller).agent_id == "1001"
+
+
+def test_who_is_being_rung_natively_is_left_alone(one: Centre) -> None:
+    new, caller = _native(one)
+    new.agent_legs["1001"] = ("77.7", caller)
+    new.connect(gap=True, native_waiting=[caller.uniqueid])
+    assert not new.sent(c.SendTo)
+    new.pick_up("1001")
+    assert new.last(d.NativeLeft).answered_by == "1001"
+    left = new.last(d.QueueLeft)
+    assert (left.reason, left.agent_id) == ("answered", "1001")
+    assert new.agent().state == "talking"
+    new.hang_up(caller)
+    assert new.agent().state == "wrap_up"
+
+
+def test_who_talks_natively_is_talking(one: Centre) -> None:
+    new, caller = _native(one)
+    new.agent_legs["1001"] = ("77.7", caller)
+    caller.bridge_id = "b77.7"
+    new.connect(gap=True)
+    assert not new.sent(c.SendTo)
+    assert new.agent().state == "talking"
+    assert new.last(d.QueueLeft).agent_id == "1001"
+
+
+def test_native_is_told_as_it_happens(one: Centre) -> None:
+    one.not_ready("1001")
+    caller = one.arrive()
+    one.say(caller, "ZxNative", Queue="support")
+    one.say(caller, "ZxNative", Queue="support")
+    assert len(one.events(d.NativeEntered)) == 1
+    one.ready("1001")
+    assert not one.sent(c.Assign)
+    one.hang_up(caller)
+    assert one.last(d.QueueLeft).reason == "abandoned"
+
+
+# --- fencing -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["input", "event"])
+def test_a_newer_process_fences_this_one(one: Centre, by: str) -> None:
+    if by == "input":
+        one.step(i.Fenced(newer_epoch=2))
+    else:
+        headers = {"Epoch": "2", "Node": "n1"}
+        one.hear(ami.UserEvent(name="ZxEpoch", headers=headers))
+    assert one.last(d.ServerFenced).newer_epoch == 2
+    written = len(one.records)
+    one.commands.clear()
+    assert one.not_ready("1001").code == "fenced"
+    one.arrive()
+    one.wait(100)
+    assert (one.commands, len(one.records)) == ([], written)
+
+
+@pytest.mark.parametrize("epoch", ["1", "0", "", "x", "-2", "9" * 400, "²"])
+def test_our_own_or_a_senseless_epoch_fences_nobody(one: Centre, epoch: str) -> None:
+    one.hear(ami.UserEvent(name="ZxEpoch", headers={"Epoch": epoch, "Node": "n1"}))
+    assert not one.events(d.ServerFenced)
+
+
+# --- old news ----------------------------------------------------------------------------------
+
+
+def test_old_news_is_no_ground_for_an_offer(one: Centre) -> None:
+    one.not_ready("1001")
+    caller = one.arrive()
+    one.ready("1001")
+    one.hang_up(caller)
+    late = one.arrive()
+    one.talk(late)
+    one.hang_up(late)
+    one.wait(30)
+    one.commands.clear()
+    at = one.now - 3
+    channel = {"channel": "PJSIP/trunk-9.9", "uniqueid": "9.9", "linkedid": "9.9"}
+    said = ami.UserEvent(name="ZxEnter", **channel, headers={"Queue": "support"})
+    one.step(i.PbxEvent(event=ami.Newchannel(**channel, state=6), at=at))
+    one.step(i.PbxEvent(event=said, at=at))
+    assert not one.sent(c.Assign)
+    one.wait(0.1)
+    assert one.sent(c.Assign)
+
+
+# --- what the dialplan may say at any time -----------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ZxEnter", "ZxBack", "ZxNative", "ZxWait", "ZxLeave", "ZxX"])
+def test_events_of_channels_nobody_knows_change_nothing(one: Centre, name: str) -> None:
+    written = len(one.records)
+    for uniqueid in (None, "no.1"):
+        one.hear(ami.UserEvent(name=name, channel="x", uniqueid=uniqueid, headers={}))
+    assert len(one.records) == written
+
+
+def test_entering_twice_is_entering_once(one: Centre) -> None:
+    caller = one.arrive()
+    one.say(caller, "ZxEnter", Queue="support", Entered=str(one.now))
+    assert len(one.events(d.QueueEntered)) == 1
+
+
+def test_an_agent_lost_in_the_call_brings_the_caller_back_to_the_place(one: Centre) -> None:
+    caller = one.arrive()
+    one.wait(3)
+    one.talk(caller)
+    one.wait(5)
+    one.come_back(caller, "agent_lost", "ANSWER")
+    entered = one.events(d.QueueEntered)
+    assert [each.entered_at for each in entered] == [START, START]
+    assert entered[0].visit_id != entered[1].visit_id
+    assert one.agent().state == "wrap_up"
+    one.wait(20)
+    assert one.offer_of(caller).agent_id == "1001"

@@ -1,0 +1,264 @@
+"""Agents' states, their one table, and their seats."""
+
+from typing import get_args
+
+import pytest
+
+from acd import agents
+from acd.agents import Agent, IllegalTransitionError, Trigger
+from cti import commands as c
+from cti import domain as d
+from cti import inputs as i
+from cti.domain import AgentState
+from tests.support.centre import Centre, floor
+
+STATES = get_args(AgentState)
+
+
+def test_the_table_speaks_of_states_and_triggers_only() -> None:
+    for (state, trigger), after in agents.TABLE.items():
+        assert {state, after} <= set(STATES)
+        assert trigger in get_args(Trigger)
+
+
+def test_every_state_can_be_reached_and_left() -> None:
+    assert {after for (state, _), after in agents.TABLE.items() if state != after} == set(STATES)
+    assert {state for (state, _), after in agents.TABLE.items() if state != after} == set(STATES)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_signed_in_state_ends_by_signing_out(state: AgentState) -> None:
+    if state != "signed_out":
+        assert agents.transition(state, "sign_out") == "signed_out"
+
+
+@pytest.mark.parametrize(
+    ("state", "trigger"),
+    [
+        ("signed_out", "ready"),
+        ("signed_out", "offer"),
+        ("not_ready", "offer"),
+        ("talking", "offer"),
+        ("wrap_up", "offer"),
+        ("offered", "offer"),
+        ("ready", "sign_in"),
+        ("ready", "wrap_up"),
+    ],
+)
+def test_an_illegal_step_changes_nothing(state: AgentState, trigger: Trigger) -> None:
+    agent = Agent(id="1", state=state)
+    with pytest.raises(IllegalTransitionError):
+        agents.changed(agent, trigger, 1.0)
+    assert agent == Agent(id="1", state=state)
+
+
+@pytest.mark.parametrize("word", ["UNAVAILABLE", "INVALID", "UNKNOWN", "", "unavailable"])
+def test_a_phone_that_is_not_registered(word: str) -> None:
+    assert not agents.ringable(word)
+
+
+@pytest.mark.parametrize("word", ["NOT_INUSE", "INUSE", "BUSY", "RINGING", "ONHOLD"])
+def test_a_registered_phone(word: str) -> None:
+    assert agents.ringable(word)
+
+
+# --- the seat ----------------------------------------------------------------------------------
+
+
+def test_signing_in_is_not_being_ready() -> None:
+    centre = Centre()
+    assert centre.sign_in("1001").code is None
+    assert (centre.agent().state, centre.agent().reason) == ("not_ready", "signed_in")
+    assert centre.last(d.AgentSignedIn).took_over is False
+    assert centre.agent().reachable
+
+
+@pytest.mark.parametrize(
+    ("agent_id", "extension", "code"),
+    [("9999", "8001", "unknown_agent"), ("1001", "7777", "unknown_extension")],
+)
+def test_who_and_where_must_be_known(agent_id: str, extension: str, code: str) -> None:
+    assert (
+        Centre().ask(i.SignIn(request_id="r", agent_id=agent_id, extension=extension)).code == code
+    )
+
+
+def test_signing_in_twice_at_the_same_seat_is_the_same() -> None:
+    centre = Centre()
+    centre.ready("1001")
+    assert centre.sign_in("1001").code is None
+    assert centre.agent().state == "ready"
+    assert len(centre.events(d.AgentSignedIn)) == 1
+
+
+def test_a_taken_seat_is_taken_over_only_after_confirmation() -> None:
+    centre = Centre()
+    centre.sign_in("1001", "8001")
+    reply = centre.sign_in("1002", "8001")
+    assert (reply.code, reply.detail["agent"]) == ("seat_taken", "1001")
+    assert centre.agent("1002").state == "signed_out"
+    assert centre.sign_in("1002", "8001", confirm_takeover=True).code is None
+    assert centre.agent("1001").state == "signed_out"
+    assert centre.last(d.AgentSignedOut).reason == "taken_over"
+    assert centre.last(d.AgentSignedIn).took_over is True
+
+
+def test_moving_to_another_seat_needs_confirmation_too() -> None:
+    centre = Centre()
+    centre.sign_in("1001", "8001")
+    assert centre.sign_in("1001", "8002").code == "seat_taken"
+    assert centre.sign_in("1001", "8002", confirm_takeover=True).code is None
+    assert centre.agent().extension == "8002"
+    assert centre.core.state.seats == {"8002": "1001"}
+
+
+def test_nobody_is_thrown_out_of_a_talk() -> None:
+    centre = Centre()
+    centre.ready("1001")
+    centre.talk(centre.arrive())
+    assert centre.sign_in("1002", "8001", confirm_takeover=True).code == "wrong_state"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        i.SetReady(request_id="r", agent_id="1001"),
+        i.SetNotReady(request_id="r", agent_id="1001", reason="lunch"),
+        i.SignOut(request_id="r", agent_id="1001"),
+        i.ForceState(request_id="r", agent_id="1001", by="1", state="ready"),
+    ],
+)
+def test_who_is_signed_out_can_do_nothing(request_: i.Request) -> None:
+    assert Centre().ask(request_).code == "not_signed_in"
+
+
+def test_reasons_are_those_of_the_floor() -> None:
+    centre = Centre()
+    centre.ready("1001")
+    assert centre.not_ready("1001", "missed").code == "unknown_reason"
+    assert centre.not_ready("1001", "lunch").code is None
+    force = i.ForceState(
+        request_id="r", agent_id="1001", by="1", state="not_ready", reason="nonsense"
+    )
+    assert centre.ask(force).code == "unknown_reason"
+
+
+def test_a_leader_sets_an_agent_ready() -> None:
+    centre = Centre()
+    centre.sign_in("1001")
+    force = i.ForceState(request_id="r", agent_id="1001", by="1", state="ready")
+    assert centre.ask(force).code is None
+    assert centre.agent().state == "ready"
+
+
+# --- proof of being ringable -------------------------------------------------------------------
+
+
+def test_nobody_is_offered_a_call_on_a_phone_that_is_not_registered() -> None:
+    centre = Centre()
+    centre.set_device("8001", "UNAVAILABLE")
+    centre.ready("1001")
+    centre.arrive()
+    assert not centre.sent(c.Assign)
+    centre.set_device("8001", "NOT_INUSE")
+    assert centre.sent(c.Assign)
+
+
+def test_a_browsers_phone_needs_its_panel() -> None:
+    centre = Centre()
+    centre.sign_in("1001", "8901")
+    centre.ready("1001")
+    centre.arrive()
+    assert not centre.sent(c.Assign)
+    centre.step(i.PanelAlive(agent_id="1001"))
+    assert centre.sent(c.Assign)
+
+
+def test_a_desk_phone_needs_no_panel() -> None:
+    centre = Centre()
+    centre.ready("1001")
+    centre.step(i.PanelLost(agent_id="1001"))
+    centre.arrive()
+    assert centre.sent(c.Assign)
+
+
+def test_a_panel_lost_while_ringing_takes_the_offer_back_without_a_miss() -> None:
+    centre = Centre(floor(agents=1))
+    centre.step(i.PanelAlive(agent_id="1001"))
+    centre.sign_in("1001", "8901")
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.ring(caller)
+    centre.step(i.PanelLost(agent_id="1001"))
+    assert centre.sent(c.Withdraw)
+    centre.come_back(caller, "rescinded")
+    assert centre.last(d.OfferEnded).counts_as_miss is False
+    assert centre.agent().missed == 0
+
+
+def test_a_browser_that_stays_away_is_signed_out() -> None:
+    centre = Centre()
+    centre.step(i.PanelAlive(agent_id="1001"))
+    centre.sign_in("1001", "8901")
+    centre.ready("1001")
+    centre.step(i.PanelLost(agent_id="1001"))
+    centre.wait(599)
+    assert centre.agent().state == "ready"
+    centre.wait(1)
+    assert centre.last(d.AgentSignedOut).reason == "panel_lost"
+
+
+def test_a_browser_that_comes_back_stays() -> None:
+    centre = Centre()
+    centre.step(i.PanelAlive(agent_id="1001"))
+    centre.sign_in("1001", "8901")
+    centre.step(i.PanelLost(agent_id="1001"))
+    centre.wait(10)
+    centre.step(i.PanelAlive(agent_id="1001"))
+    centre.wait(1000)
+    assert centre.agent().state == "not_ready"
+
+
+# --- native queues -----------------------------------------------------------------------------
+
+
+def test_native_queues_are_joined_and_left_with_the_seat() -> None:
+    centre = Centre(floor(agents=1, tiers={"1001": 3}))
+    centre.sign_in("1001")
+    join = centre.sent(c.NativeJoin)[-1]
+    assert (join.queue, join.extension, join.paused, join.penalty) == ("support", "8001", True, 2)
+    centre.ready("1001")
+    assert centre.sent(c.NativePause)[-1].paused is False
+    caller = centre.arrive()
+    centre.talk(caller)
+    centre.hang_up(caller)
+    centre.wait(30)
+    assert len(centre.sent(c.NativePause)) == 1  # a call costs no command
+    centre.not_ready("1001")
+    assert centre.sent(c.NativePause)[-1].paused is True
+    centre.ask(i.SignOut(request_id="r", agent_id="1001"))
+    leave = centre.sent(c.NativeLeave)[-1]
+    assert (leave.queue, leave.extension) == ("support", "8001")
+
+
+def test_native_members_are_settled_at_a_connect() -> None:
+    centre = Centre(floor(agents=3))
+    for agent_id in ("1001", "1002"):
+        centre.ready(agent_id)
+    centre.lose_link()
+    centre.commands.clear()
+    members = [
+        i.NativeMember(queue="zx-support", interface="PJSIP/8001", paused=True),
+        i.NativeMember(queue="zx-support", interface="PJSIP/8003", paused=False),
+        i.NativeMember(queue="not-ours", interface="PJSIP/8003", paused=False),
+    ]
+    centre.connect(gap=True, native_members=members)
+    assert [(each.queue, each.extension) for each in centre.sent(c.NativeLeave)] == [
+        ("support", "8003")
+    ]
+    assert [(each.extension, each.paused) for each in centre.sent(c.NativeJoin)] == [
+        ("8002", False)
+    ]
+    assert [(each.extension, each.paused) for each in centre.sent(c.NativePause)] == [
+        ("8001", False)
+    ]

@@ -242,7 +242,7 @@ export function floorRows(scene: string, now: number): Tables {
     alarms:
       scene === "alarm"
         ? {
-            recording: { key: "recording", level: "error", code: "recording_missing", since: now - 40, params: { call_id: "c1" } },
+            recording: { key: "recording", level: "error", code: "recording_faulty", since: now - 40, params: { call_id: "c1", fault: "missing" } },
             database: { key: "database", level: "warning", code: "database_away", since: now - 90, params: {} },
           }
         : {},
@@ -306,8 +306,8 @@ export function callDetail(): CallDetail {
     rule: "longest_idle",
     eligible: ["1002", "1007", "1011"],
     eligible_count: 3,
-    excluded: { talking: 6, not_ready: 2, skill: 1 },
-    excluded_examples: { "1003": "talking", "1005": "not_ready", "1009": "skill" },
+    excluded: { talking: 6, not_ready: 2, lacks_skill: 1 },
+    excluded_examples: { "1003": "talking", "1005": "not_ready", "1009": "lacks_skill" },
     step: 0,
     seed: null,
   };

@@ -102,6 +102,8 @@ describe("keys", () => {
     expect(actionOf(press({ code: "KeyA", key: "å", altKey: true }))).toBe("answer");
     expect(actionOf(press({ code: "KeyA", key: "a" }))).toBeNull();
     expect(actionOf(press({ code: "Enter", metaKey: true }))).toBe("save");
+    expect(actionOf(press({ code: "KeyA", altKey: true, shiftKey: true }))).toBeNull();
+    expect(actionOf(press({ code: "Minus", key: "?", shiftKey: true }))).toBe("help"); // German
   });
 
   it("gives every action a chord of its own", () => {

@@ -17,10 +17,11 @@ export type KeyAction =
 
 interface Chord {
   /** KeyboardEvent.code, so the place of the key counts and no input method gets in between. */
-  code: string;
+  code?: string;
+  /** The sign itself, where its place differs between keyboards. */
+  sign?: string;
   alt?: boolean;
   ctrl?: boolean;
-  shift?: boolean;
   /** Only while no text is being typed. */
   plain?: boolean;
 }
@@ -37,28 +38,29 @@ export const CHORDS: Record<KeyAction, Chord> = {
   notes: { code: "KeyT", alt: true },
   save: { code: "Enter", ctrl: true },
   search: { code: "KeyK", ctrl: true },
-  help: { code: "Slash", shift: true, plain: true },
+  help: { sign: "?", plain: true },
 };
 
 /** The chord as it is printed on keys. */
 export function chordLabel(action: KeyAction): string {
-  if (action === "help") return "?";
-  const { code, alt, ctrl } = CHORDS[action];
-  return [ctrl ? "Ctrl" : "", alt ? "Alt" : "", code.replace("Key", "")].filter(Boolean).join("+");
+  const { code, sign, alt, ctrl } = CHORDS[action];
+  const key = sign ?? code?.replace("Key", "");
+  return [ctrl && "Ctrl", alt && "Alt", key].filter(Boolean).join("+");
 }
 
 function typing(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest("input, textarea, select") !== null;
+  const element = target as Partial<Element> | null;
+  return element?.closest?.("input, textarea, select") != null;
 }
 
 /** Which action these keys mean, null for none. */
 export function actionOf(event: KeyboardEvent): KeyAction | null {
   for (const [action, chord] of Object.entries(CHORDS) as [KeyAction, Chord][]) {
     if (
-      event.code === chord.code &&
+      (chord.sign === undefined ? event.code === chord.code : event.key === chord.sign) &&
       event.altKey === (chord.alt ?? false) &&
       (event.ctrlKey || event.metaKey) === (chord.ctrl ?? false) &&
-      event.shiftKey === (chord.shift ?? false) &&
+      (chord.sign !== undefined || !event.shiftKey) &&
       !(chord.plain && typing(event.target))
     ) {
       return action;

@@ -62,6 +62,17 @@ async def journalled(db: asyncpg.Connection, records: list[Recorded], node: str 
         )
 
 
+async def until_waiting(db: asyncpg.Connection) -> None:
+    """Until some session of this database waits for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(20):
+        while not await db.fetchval(waiting):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
     return tmp_path / "spool"

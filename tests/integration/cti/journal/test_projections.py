@@ -15,6 +15,7 @@ from cti.domain import Recorded
 from cti.journal import folds, storages
 from cti.journal.database import Database
 from cti.journal.projections import (
+    Projection,
     Projections,
     ProjectionStatus,
     UnknownProjectionError,
@@ -30,7 +31,7 @@ from cti.journal.rows import (
 )
 from cti.journal.storages import CALLS, FIGURES, GAPS, INTERVALS, RECORDINGS, VISITS
 from cti.sandbox.postgres import Postgres
-from tests.integration.cti.journal.conftest import NODE, journalled
+from tests.integration.cti.journal.conftest import NODE, journalled, until_waiting
 from tests.support.event_streams import event_streams
 from tests.support.journal import (
     DAY,
@@ -297,6 +298,29 @@ async def test_two_processes_projecting_one_node_fold_each_event_once(
         await second.wait_for(40)
     (figures,) = await FIGURES.load(db, "true")
     assert (figures.entered, figures.answered) == (20, 20)
+
+
+async def test_a_process_waits_for_the_batch_of_another(
+    database: str, db: asyncpg.Connection
+) -> None:
+    await journalled(db, numbered(queue_entered(), queue_left()))
+    first, second = await asyncpg.connect(database), await asyncpg.connect(database)
+    transaction = first.transaction()
+    await db.execute("INSERT INTO projections (name, node) VALUES ('queues', $1)", NODE)
+    await transaction.start()
+    await queues().advance(first)
+    waits = asyncio.create_task(queues().advance(second))
+    await until_waiting(db)
+    await transaction.commit()
+    await waits
+    (figures,) = await FIGURES.load(db, "true")
+    assert (figures.entered, figures.answered) == (1, 1)
+    await first.close()
+    await second.close()
+
+
+def queues() -> Projection:
+    return next(each for each in all_projections(NODE, THRESHOLDS) if each.name == "queues")
 
 
 async def test_nodes_are_projected_for_themselves(database: str, db: asyncpg.Connection) -> None:

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -15,6 +16,7 @@ from cti import domain
 from cti.domain import Recorded
 from cti.journal import Journal, writer
 from cti.journal.database import Database, migrate
+from cti.journal.spool import Line
 from cti.sandbox.postgres import Postgres
 from tests.integration.cti.journal.conftest import NODE, running, segments
 from tests.support.journal import facts, numbered
@@ -152,6 +154,30 @@ async def test_a_commit_whose_answer_got_lost_is_not_repeated(
     assert answers_lost == 2
     assert await stored(db) == exactly(30)
     assert journal.stats.database == "up"
+
+
+async def test_a_batch_of_a_dead_process_that_arrives_late_is_not_repeated(
+    spool: Path, database: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Journal.open(spool, NODE).append(facts(1, 3))
+    _let_go(spool)
+    store, late = writer.Writer._store, False
+
+    async def overtaken(self: Any, connection: Any, lines: list[Line]) -> None:
+        nonlocal late
+        if not late:
+            late = True
+            arguments = (NODE, self._spool.identity, 0, 3, writer.batch(lines))
+            assert await db.execute(writer.STORE, *arguments) == "INSERT 0 3"
+        await store(self, connection, lines)
+
+    monkeypatch.setattr(writer.Writer, "_store", overtaken)
+    async with running(Journal.open(spool, NODE, gather_seconds=0.01), database) as journal:
+        await journal.wait_stored()
+        journal.append(facts(4, 2))
+        await journal.wait_stored()
+    assert late
+    assert await stored(db) == exactly(5)
 
 
 async def test_stopped_and_killed_databases_are_waited_for(

@@ -111,6 +111,7 @@ def test_a_line_torn_at_any_byte_is_cut(tmp_path: Path) -> None:
         again = Spool(tmp_path)
         assert numbers(again.recovered.tail) == [1]
         assert again.recovered.cut_bytes == cut - ends[1]
+        assert path.stat().st_size == ends[1]
         assert again.recovered.damaged == []
         again.append(facts(2, 1))
         last = reopened(again)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,9 +31,12 @@ from cti.ami.layout import Layouts
 from cti.ami.stats import LinkStats
 from cti.ami.wire import Frame, FrameReader, encode_action
 
-GATHER_SECONDS = 0.005
-"""Pause after a read. Asterisk writes each event by itself, a dozen and more of them for one call:
-what gathers meanwhile is one read, one step of the consumer and one write of the journal."""
+GATHER_SECONDS = 0.02
+"""Pause after a read while the link is busy. Asterisk writes each event by itself, a dozen and more
+of them for one call: what gathers meanwhile is one read, one step of the consumer and one write of
+the journal, which costs a third less than each by itself."""
+BUSY_READS, BUSY_SECONDS = 16, 0.5
+"""So many reads in so short a time make a busy link; a calm one is read at once."""
 FULL_READ_BYTES = 65_536
 """A read of so much says that more is there already."""
 
@@ -44,11 +49,19 @@ class _Protocol(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
 
     owner: Connection
 
+    def __init__(self) -> None:
+        self._reads: deque[float] = deque([0.0] * BUSY_READS, maxlen=BUSY_READS)
+
     def data_received(self, data: bytes) -> None:
         self.owner.received(data)
-        if len(data) < FULL_READ_BYTES and not self.closed:
+        if self._is_busy() and len(data) < FULL_READ_BYTES and not self.closed:
             self.transport.pause_reading()
-            self.owner.later(GATHER_SECONDS, self._read_on)
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._read_on)
+
+    def _is_busy(self) -> bool:
+        now = time.monotonic()
+        self._reads.append(now)
+        return now - self._reads[0] < BUSY_SECONDS
 
     def _read_on(self) -> None:
         if not self.closed:
@@ -155,10 +168,6 @@ class Connection:
         if events:
             self._stats.count(events)
             self._on_events(events)
-
-    def later(self, seconds: float, what: Callable[[], None]) -> None:
-        """Call back in a moment."""
-        self._loop.call_later(seconds, what)
 
     def _answer(self, frame: Frame, name: bytes) -> bool:
         """Whether the frame belongs to an action: a response, an item of a list, or its end."""

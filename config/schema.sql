@@ -518,17 +518,17 @@ CREATE INDEX calls_agents ON public.calls USING gin (agents);
 
 
 --
--- Name: calls_caller; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX calls_caller ON public.calls USING btree (caller_number, started_at);
-
-
---
 -- Name: calls_merged; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX calls_merged ON public.calls USING btree (merged_into) WHERE (merged_into IS NOT NULL);
+
+
+--
+-- Name: calls_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX calls_open ON public.calls USING btree (started_at) WHERE (ended_at IS NULL);
 
 
 --

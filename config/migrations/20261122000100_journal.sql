@@ -89,7 +89,7 @@ CREATE TABLE calls (
 
 CREATE INDEX calls_started ON calls (started_at, call_id);
 CREATE INDEX calls_agents ON calls USING gin (agents);
-CREATE INDEX calls_caller ON calls (caller_number, started_at);
+CREATE INDEX calls_open ON calls (started_at) WHERE ended_at IS NULL;
 CREATE INDEX calls_merged ON calls (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE TABLE queue_visits (

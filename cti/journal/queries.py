@@ -158,17 +158,6 @@ async def call_row(connection: Connection, call_id: str) -> CallRow | None:
     return rows[0] if rows else None
 
 
-async def last_agent(connection: Connection, caller_number: str, since: datetime) -> str | None:
-    """Who talked last to this caller, None where nobody did since then."""
-    agents: list[str] | None = await connection.fetchval(
-        "SELECT agents FROM calls WHERE caller_number = $1 AND started_at >= $2 "
-        "AND cardinality(agents) > 0 ORDER BY started_at DESC LIMIT 1",
-        caller_number,
-        since,
-    )
-    return agents[-1] if agents else None
-
-
 async def call_detail(connection: Connection, call_id: str) -> CallDetail | None:
     """All that is known of a call, from the journal itself; None where there is no such call."""
     row = await connection.fetchrow(_CALL_EVENTS, call_id)

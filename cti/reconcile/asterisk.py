@@ -12,6 +12,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from errno import ENOENT
 from pathlib import Path
 
 import msgspec
@@ -78,9 +79,11 @@ class AsteriskRecords(msgspec.Struct, kw_only=True):
 def read_records(cdr_csv: Path, cel_csv: Path, begin: float, end: float) -> AsteriskRecords:
     """Read both files, with those that a log rotation set aside (`Master.csv.1`, ...).
 
-    Blocks: call it in a thread. A file that is not there is read as empty.
+    Blocks: call it in a thread. A file that is not there is read as empty: Asterisk makes it with
+    the first call.
 
     :param begin, end: epoch seconds of what may matter; CEL events outside are left out.
+    :raises OSError: a file's folder is not there, or a file cannot be read.
     """
     records = AsteriskRecords()
     for path in _with_rotated(cdr_csv):
@@ -98,6 +101,8 @@ def read_records(cdr_csv: Path, cel_csv: Path, begin: float, end: float) -> Aste
 def _with_rotated(path: Path) -> list[Path]:
     """The oldest first."""
     rotated = [other for other in path.parent.glob(f"{path.name}.*") if other.suffix != ".gz"]
+    if not path.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "no folder of Asterisk's records", str(path.parent))
     found = [*rotated, path] if path.is_file() else rotated
     return sorted(found, key=lambda file: file.stat().st_mtime)
 

@@ -20,7 +20,6 @@ from cti.journal.queries import (
     call_detail,
     call_row,
     gaps,
-    last_agent,
     list_calls,
     list_recordings,
     plain,
@@ -159,18 +158,6 @@ async def test_the_detail_needs_no_projection(db: asyncpg.Connection) -> None:
     assert told.call.node == NODE
     assert await call_detail(db, "c2") is None
     assert await call_row(db, "c1") is None
-
-
-async def test_the_last_agent_of_a_caller(floor: Floor) -> None:
-    await floor.tell(
-        *answered(1, at=DAY),
-        *answered(2, at=DAY + 100, agent="1002"),
-        call_started("c3", at=DAY + 200),
-    )
-    number = "+8613800138000"
-    assert await last_agent(floor.db, number, moment(DAY)) == "1002"
-    assert await last_agent(floor.db, number, moment(DAY + 101)) is None
-    assert await last_agent(floor.db, "+1", moment(DAY)) is None
 
 
 async def test_intervals_that_touch_the_time(floor: Floor) -> None:

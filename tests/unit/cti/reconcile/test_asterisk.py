@@ -124,6 +124,11 @@ def test_rotated_files_are_read_too(files: tuple[Path, Path]) -> None:
     assert records.unreadable == []
 
 
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_records(tmp_path / "Master.csv", tmp_path / "nowhere" / "Master.csv", 0.0, 50.0)
+
+
 def test_files_that_are_not_there_are_empty(files: tuple[Path, Path]) -> None:
     records = read_records(*files, 0.0, 50.0)
     assert (records.cdrs, records.channels, records.unreadable) == ([], {}, [])

@@ -44,21 +44,15 @@ NATIVE_STRATEGIES: Final[dict[str, str]] = {
 IGNORED_EVENTS: Final = (
     *("RTCPSent", "RTCPReceived", "VarSet", "Newexten", "NewConnectedLine", "NewAccountCode"),
     *("MusicOnHoldStart", "MusicOnHoldStop", "BridgeCreate", "BridgeDestroy", "ExtensionStatus"),
-    *(
-        "BridgeInfoChannel",
-        "BridgeInfoComplete",
-        "BridgeVideoSourceUpdate",
-        "DeviceStateListComplete",
-    ),
-    *("LocalOptimizationBegin", "LocalOptimizationEnd", "ChallengeSent", "SuccessfulAuth"),
-    *(
-        "TestEvent",
-        "ContactStatus",
-        "PeerStatus",
-        "QueueCallerJoinPosition",
-        "DTMFBegin",
-        "DTMFEnd",
-    ),
+    *("BridgeInfoChannel", "BridgeInfoComplete", "BridgeVideoSourceUpdate"),
+    *("DeviceStateListComplete", "LocalOptimizationBegin", "LocalOptimizationEnd"),
+    *("ChallengeSent", "SuccessfulAuth", "TestEvent", "ContactStatus", "PeerStatus"),
+    *("DTMFBegin", "DTMFEnd", "DialState", "DialEnd", "SoftHangupRequest"),
+    *("MixMonitorStart", "MixMonitorStop"),
+    # Of Asterisk's own queues: who waits and talks there is told by UserEvents and bridges.
+    *("QueueCallerJoin", "QueueCallerJoinPosition", "QueueCallerLeave", "QueueCallerAbandon"),
+    *("QueueMemberStatus", "QueueMemberAdded", "QueueMemberRemoved", "QueueMemberPause"),
+    *("AgentCalled", "AgentConnect", "AgentComplete", "AgentRingNoAnswer"),
 )
 """Events that the account could read and that nobody reads."""
 

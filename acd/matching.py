@@ -65,7 +65,7 @@ def _wanted(turn: Turn, agent_id: d.AgentId) -> list[Entry]:
 def decide(turn: Turn, visit: Visit) -> bool:
     """Offer the call to the agent whom the rules choose. Returns whether there was one."""
     settings = turn.fold.queues[visit.queue]
-    step = queues.relaxed(visit, settings, turn.now) if settings.relax else 0
+    step = queues.relaxed(visit, settings, turn.now)
     choice = turn.router.choose(visit.id, turn.state.next_seq)
     if choice.chosen is not None or visit.decided_step != step:
         _tell(turn, visit, choice, step)

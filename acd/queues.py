@@ -187,18 +187,22 @@ def urgency(visit: Visit, settings: QueueSettings, now: float) -> float:
 
 def relaxed(visit: Visit, settings: QueueSettings, now: float) -> int:
     """How many relaxation steps are in force for this caller."""
+    if not settings.relax:
+        return 0
     return sum(visit.entered_at + step.after_seconds <= now for step in settings.relax)
 
 
 def needs(visit: Visit, settings: QueueSettings, step: int) -> Needs:
     """What an agent must have for this caller at a relaxation step (0 is as asked)."""
-    steps = sorted(settings.relax, key=lambda each: each.after_seconds)[:step]
-    if any(each.any_member for each in steps):
-        return ()
-    fall = sum(each.by for each in steps)
-    asked = dict(settings.skills)
-    for skill, level in visit.skills.items():
-        asked[skill] = max(level, asked.get(skill, 0))
+    fall = 0
+    if step:
+        steps = sorted(settings.relax, key=lambda each: each.after_seconds)[:step]
+        if any(each.any_member for each in steps):
+            return ()
+        fall = sum(each.by for each in steps)
+    asked = settings.skills | visit.skills
+    for skill, level in settings.skills.items():
+        asked[skill] = max(level, asked[skill])
     return tuple(sorted((skill, level - fall) for skill, level in asked.items() if level > fall))
 
 

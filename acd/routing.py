@@ -30,7 +30,7 @@ Needs = tuple[tuple[str, int], ...]
 """Skills and least proficiencies, sorted. `@1001` at 1 is the skill of being agent 1001."""
 
 LEVELS: Final = 5
-KEPT: Final = 20
+KEPT: Final = 10
 """So many agents are named in a decision; the counts are of all."""
 _BLOCK: Final = 128
 _FEW: Final = 40
@@ -458,9 +458,9 @@ class Router:
         queue, _, needs, passed_over = self._visits[visit_id]
         members = self.members[queue]
         skilled = members.all & self._meeting(needs)
-        avoided = sum(1 << self.number[each] for each in passed_over if each in self.number)
         usable = skilled & self._free
-        eligible = usable & ~avoided if avoided else usable
+        avoided = self._among(passed_over) if passed_over else 0
+        eligible = usable ^ (usable & avoided)
         strategy = members.settings.strategy
         seed = mix(members.settings.seed, turn) if strategy == "random" else None
         best = members.best(eligible, seed)
@@ -475,6 +475,9 @@ class Router:
             excluded_examples=examples,
             seed=seed,
         )
+
+    def _among(self, agent_ids: frozenset[AgentId]) -> int:
+        return sum(1 << self.number[each] for each in agent_ids if each in self.number)
 
     def _meeting(self, needs: Needs) -> int:
         """The agents who meet these needs; -1 is everybody."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import random
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ async def _demo(port: int, agents: int, customers_per_minute: float) -> None:
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         place = prepare_place(say=_say)
+        stack.enter_context(_only_one(place))
         ensure_frontend(say=_say)
         floor = demo_floor(agents)
         postgres, dsn = await _database(place, stack)
@@ -159,6 +161,17 @@ async def _demo(port: int, agents: int, customers_per_minute: float) -> None:
             await asyncio.gather(simulated, return_exceptions=True)
         del postgres
     out.print("everything has ended; nothing is left running")
+
+
+@contextmanager
+def _only_one(place: Place) -> Iterator[None]:
+    """Hold the demo's folder; a second demo would take the first one's PBX apart."""
+    with (place.folder("sites", "demo") / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SandboxError("a demo runs here already; end it with Ctrl-C first") from None
+        yield
 
 
 def _say(words: str) -> None:

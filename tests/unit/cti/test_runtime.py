@@ -1,0 +1,226 @@
+"""The one consumer: order, journal before everything else, answers, heartbeats, commands."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+import pytest
+
+from acd.core import Output
+from cti.ami import actions
+from cti.commands import (
+    Assign,
+    HangUp,
+    NativeJoin,
+    NativeLeave,
+    NativePause,
+    SendTo,
+    SetMute,
+    Withdraw,
+)
+from cti.domain import AgentSignedIn, Recorded
+from cti.inputs import CommandResult, Input, LinkDown, Reply, SetReady, Tick
+from cti.runtime import Runtime, to_actions
+
+
+class ScriptedCore:
+    """Answers each input as the test says and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.seen: list[Input] = []
+        self.deadline: float | None = None
+        self.commands: list = []
+        self.stepped = asyncio.Event()
+
+    async def has_seen(self, count: int) -> None:
+        while len(self.seen) < count:
+            self.stepped.clear()
+            await self.stepped.wait()
+
+    def step(self, item: Input, now: float) -> Output:
+        self.seen.append(item)
+        self.stepped.set()
+        replies = [Reply(request_id=item.request_id)] if isinstance(item, SetReady) else []
+        event = AgentSignedIn(at=now, agent_id="1001", extension="8001")
+        commands, self.commands = self.commands, []
+        self.deadline = None
+        if isinstance(item, CommandResult):
+            return Output([], [], [])
+        return Output([Recorded(len(self.seen), event)], commands, replies)
+
+    def next_deadline(self) -> float | None:
+        return self.deadline
+
+
+class Diary:
+    """Journal, PBX and observer in one: writes down who was told what, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.posted: list[actions.Action] = []
+        self.beats = asyncio.Event()
+        self.checkpoints: list[bytes] = []
+        self.full = False
+
+    def append(self, records) -> None:
+        self.told.append(f"journal {[record.seq for record in records]}")
+
+    def wants_checkpoint(self) -> bool:
+        return self.full
+
+    def checkpoint(self, blob: bytes) -> None:
+        self.full = False
+        self.checkpoints.append(blob)
+
+    def post(self, action, deadline_seconds, action_id=None):
+        self.told.append(f"pbx {action_id}")
+        self.posted.append(action)
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(actions.Outcome(result="done"))
+        return future
+
+    def beat(self) -> None:
+        self.beats.set()
+
+    def observe(self, records) -> None:
+        self.told.append("observer")
+
+
+@pytest.fixture
+async def stage():
+    core, diary = ScriptedCore(), Diary()
+    runtime = Runtime(
+        core,
+        diary,
+        diary,
+        time.time,
+        heartbeat_seconds=60,
+        checkpoint_parts={"core": lambda: {"n": len(core.seen)}},
+    )
+    runtime.observers.append(diary.observe)
+    task = asyncio.create_task(runtime.run())
+    yield core, diary, runtime
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_journal_first_then_observers_then_commands_then_the_result(stage):
+    core, diary, runtime = stage
+    core.commands = [HangUp(command_id="c1", channel="PJSIP/8001-1")]
+    reply = await runtime.ask(SetReady(request_id="r", agent_id="1001"))
+    assert reply.code is None
+    assert diary.told == ["journal [1]", "observer", "pbx c1.0"]
+    await core.has_seen(2)
+    assert core.seen[1] == CommandResult(command_id="c1", result="done")
+
+
+async def test_inputs_are_stepped_in_the_order_of_telling(stage):
+    core, _, runtime = stage
+    downs = [LinkDown(reason=str(n), at=n, last_event_at=n) for n in range(600)]
+    for down in downs:
+        runtime.tell(down)
+    await core.has_seen(len(downs))
+    assert core.seen == downs
+    assert runtime.backlog == 0
+
+
+async def test_a_due_timer_becomes_a_tick_and_the_heart_beats(stage):
+    core, diary, runtime = stage
+    await diary.beats.wait()
+    core.deadline = time.time()
+    runtime.tell(LinkDown(reason="wake", at=0, last_event_at=0))
+    await core.has_seen(1)
+    assert Tick() in core.seen
+
+
+async def test_a_long_segment_gets_a_checkpoint_of_all_parts(stage):
+    _, diary, runtime = stage
+    diary.full = True
+    await runtime.ask(SetReady(request_id="r", agent_id="1001"))
+    assert [msgspec.json.decode(blob) for blob in diary.checkpoints] == [{"core": {"n": 1}}]
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (
+            Assign(
+                command_id="c",
+                call_id="x",
+                offer_id="o1",
+                agent_id="1001",
+                channel="PJSIP/trunk-1",
+                extension="8001",
+                ring_seconds=20,
+                epoch=7,
+                flags="r",
+            ),
+            ["Redirect PJSIP/trunk-1 zuoxi-offer 7-o1-8001-20-r"],
+        ),
+        (
+            Withdraw(
+                command_id="c",
+                call_id="x",
+                offer_id="o1",
+                customer_channel="PJSIP/trunk-1",
+                agent_channel="PJSIP/8001-1",
+                epoch=7,
+            ),
+            ["Setvar PJSIP/trunk-1 ZX_RESCIND o1", "Hangup PJSIP/8001-1 26"],
+        ),
+        (
+            Withdraw(
+                command_id="c",
+                call_id="x",
+                offer_id="o1",
+                customer_channel="PJSIP/trunk-1",
+                agent_channel=None,
+                epoch=7,
+            ),
+            ["Redirect PJSIP/trunk-1 zuoxi-wait 7-back"],
+        ),
+        (
+            SendTo(
+                command_id="c", call_id="x", channel="a", context="zuoxi-leave", exten="7-callback"
+            ),
+            ["Redirect a zuoxi-leave 7-callback"],
+        ),
+        (HangUp(command_id="c", channel="a"), ["Hangup a 16"]),
+        (
+            SetMute(command_id="c", call_id="x", recording_id="r", channel="a", mute=True),
+            ["MixMonitorMute a True"],
+        ),
+        (
+            NativeJoin(
+                command_id="c", queue="support", extension="8001", agent_id="1001", paused=True
+            ),
+            ["QueueAdd zx-support PJSIP/8001 1001 True"],
+        ),
+        (
+            NativeLeave(command_id="c", queue="support", extension="8001"),
+            ["QueueRemove zx-support PJSIP/8001"],
+        ),
+        (
+            NativePause(command_id="c", extension="8001", paused=False),
+            ["QueuePause PJSIP/8001 False"],
+        ),
+    ],
+)
+def test_each_command_becomes_its_actions(command, wanted):
+    found = [in_words(action) for action in to_actions(command)]
+    assert found == wanted
+
+
+def in_words(action: actions.Action) -> str:
+    fields = {
+        "Redirect": ("channel", "context", "exten"),
+        "Setvar": ("channel", "variable", "value"),
+        "Hangup": ("channel", "cause"),
+        "MixMonitorMute": ("channel", "mute"),
+        "QueueAdd": ("queue", "interface", "member_name", "paused"),
+        "QueueRemove": ("queue", "interface"),
+        "QueuePause": ("interface", "paused"),
+    }[type(action).__name__]
+    return " ".join([type(action).__name__, *(str(getattr(action, name)) for name in fields)])

@@ -288,3 +288,25 @@ async def test_the_number_is_masked_for_agents(centre: Whole, open_page: OpenPag
     assert offers
     assert not any("13800138000" in json.dumps(offer) for offer in offers)
     await caller.hang_up()
+
+
+async def test_an_agent_with_a_desk_phone_has_the_card_and_the_buttons(
+    centre: Whole, open_page: OpenPage
+) -> None:
+    agent = await open_page()
+    await sign_in(agent, "fang")
+    await take_seat(agent, "8101")
+    await expect(agent.locator("[data-test=health-phone]")).to_have_attribute("data-grade", "good")
+    await expect(agent.locator("[data-test=health-microphone]")).to_have_count(0)
+    await go_ready(agent)
+    caller = await centre.far_end.call("support", "+8613800138000", name="Ouyang")
+    await stage_is(agent, "offered")
+    await expect(agent.locator("[data-test=call-panel]")).to_contain_text("Pick up extension 8101")
+    phone = centre.far_end.agent("8101")
+    await phone.ringing.wait()
+    await phone.answer()
+    await stage_is(agent, "talking")
+    await caller.connected.wait()
+    await agent.locator("[data-test=hang-up]").click()
+    await caller.ended.wait()
+    await stage_is(agent, "wrap_up")

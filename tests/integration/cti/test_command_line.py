@@ -1,0 +1,97 @@
+"""The commands of the engineer, as he types them, against a running site."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.support.sandbox import TestSandbox
+from tests.support.whole import PASSWORD, PROJECT, Whole, small_floor, whole
+
+
+async def zuoxi(*arguments: str | Path, answer: str = "") -> tuple[int, str]:
+    """Run a command; its exit status and all that it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cti.cli", *map(str, arguments)),
+        cwd=PROJECT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate(answer.encode())
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+def names(folder: Path) -> list[str]:
+    """What is in the folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def one_call(site: Whole) -> None:
+    """A call that is answered, recorded and over."""
+    await site.agent("1001")
+    phone = site.far_end.agent("8001")
+    caller = await site.far_end.call("support", "+8613800138000")
+    await phone.ringing.wait()
+    await phone.answer()
+    await caller.connected.wait()
+    await caller.hears()
+    await caller.hang_up()
+    await site.journalled("RecordingStored")
+
+
+async def test_a_running_site_is_examined_and_its_books_agree(
+    sandbox: TestSandbox, database: str
+) -> None:
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        await one_call(site)
+        status, said = await zuoxi("doctor", "--config", site.config)
+        assert status == 0, said
+        now = datetime.now(UTC)
+        status, said = await zuoxi(
+            *("reconcile", "--config", site.config),
+            *("--from", (now - timedelta(hours=1)).isoformat()),
+            *("--to", (now + timedelta(hours=1)).isoformat()),
+        )
+        assert status == 0, said
+        assert said.startswith("0 differences")
+
+
+async def test_a_user_added_at_the_command_line_can_sign_in(
+    sandbox: TestSandbox, database: str
+) -> None:
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        add = ("user", "add", "wang", "--role", "leader", "--config", site.config)
+        status, said = await zuoxi(*add, "--password-stdin", answer="1234\n")
+        assert status == 1
+        assert "not added" in said
+        status, said = await zuoxi(*add, "--password-stdin", answer=PASSWORD + "\n")
+        assert status == 0, said
+        person = await site.person("wang")
+        assert person.me["roles"] == ["leader"]
+
+
+async def test_the_files_are_shown_first_and_written_after_a_yes(
+    sandbox: TestSandbox, database: str, tmp_path: Path
+) -> None:
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        (tmp_path / "extensions.conf").write_text("[mine]\n")
+        install = ("pbx", "install", "--config", site.config, "--to", tmp_path)
+        status, said = await zuoxi(*install)
+        assert status == 0, said
+        assert "nothing was written" in said
+        assert names(tmp_path) == ["extensions.conf"]
+        status, said = await zuoxi(*install, "--yes")
+        assert status == 0, said
+        assert "[zuoxi-wait]" in (tmp_path / "zuoxi_extensions.conf").read_text()
+        assert (tmp_path / "extensions.conf").read_text() == "[mine]\n"
+        assert "#include zuoxi_extensions.conf" in said
+
+
+async def test_wrong_settings_are_named(tmp_path: Path) -> None:
+    config = tmp_path / "zuoxi.toml"
+    config.write_text('[pbx]\nami_secret = "x"\nami_prot = 1\n')
+    status, said = await zuoxi("serve", "--config", config)
+    assert status == 2
+    assert "pbx.ami_prot: no such setting" in said

@@ -51,14 +51,14 @@ def mix(seed: int, turn: int) -> int:
     return drawn ^ (drawn >> 31)
 
 
-def numbers(members: int, limit: int) -> list[int]:
+def numbers(members: int, limit: int | None = None) -> list[int]:
     """The lowest numbers in a set, at most `limit`."""
     found: list[int] = []
     octets = members.to_bytes((members.bit_length() + 7) // 8, "little")
     for octet in _NOT_ZERO.finditer(octets):
         place = octet.start()
-        found += [8 * place + bit for bit in _BITS[octets[place]]]
-        if len(found) >= limit:
+        found.extend(8 * place + bit for bit in _BITS[octets[place]])
+        if limit is not None and len(found) >= limit:
             return found[:limit]
     return found
 
@@ -132,8 +132,8 @@ class Order:
 
     def first(self, members: int, limit: int) -> list[int]:
         """The first numbers of a set in order, at most `limit`. All of the set must be in."""
-        if members.bit_count() <= _FEW:
-            return self._sorted(members)[:limit]
+        if members.bit_count() <= limit:
+            return self._sorted(members)
         found: list[int] = []
         for block, block_set in zip(self._blocks, self._sets, strict=True):
             here = block_set & members
@@ -147,7 +147,8 @@ class Order:
         return found
 
     def _sorted(self, members: int) -> list[int]:
-        items = [(self._keys[number], number) for number in numbers(members, _FEW)]
+        keys = self._keys
+        items = [(keys[number], number) for number in numbers(members)]
         items.sort()
         return [number for _, number in items]
 

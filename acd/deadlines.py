@@ -54,6 +54,11 @@ def _offer(turn: Turn, offer_id: str) -> None:
     if not turn.may_decide or offer.leg_id in turn.state.legs:
         turn.fold.timers.arm("offer", offer_id, turn.now + AGAIN_SECONDS)
         return
+    withdrawn = turn.memory.withdrawing.get(offer_id)
+    if withdrawn is not None and offer.leg_id is None:
+        end = offers.BY_WITHDRAWAL[withdrawn]
+        waiting.end_offer(turn, offer, end.end, end.detail, turn.now, counts=end.counts_as_miss)
+        return
     visit = turn.state.visits.get(offer.visit_id)
     if visit is not None:
         pbx.leave_to_others(turn, visit, offers.SILENT_SECONDS)

@@ -18,6 +18,9 @@ PASS_OVER_SECONDS: Final = 10.0
 """So long a caller is not offered again to an agent who has just missed or refused it."""
 HOLD_SECONDS: Final = 2.0
 """So long a caller rests whose channel the PBX could not redirect."""
+WITHDRAWN_SECONDS: Final = 2.0
+"""So long after we fetched a caller back the PBX may still say that an offer came to an end. Where
+the fetching overtook the offer, there was none, and it says nothing."""
 REFUSED: Final = "refused"
 SILENT: Final = "no_answer_from_pbx"
 SILENT_SECONDS: Final = 30.0

@@ -14,6 +14,7 @@ from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
 from cti.ami import events as ami
+from cti.calls.book import Leg
 
 
 def heard(turn: Turn, item: i.PbxEvent) -> None:
@@ -98,6 +99,38 @@ def enter(
     )
 
 
+def hand_over(turn: Turn, visit: Visit, customer: Leg, at: float) -> None:
+    """Another leg of the call waits on in this one's place, by an attended transfer."""
+    native = visit.native
+    close(turn, visit, "withdrawn", at)
+    wait_on(turn, visit, customer.leg_id, customer.channel, at, adopted=False)
+    successor = turn.fold.visit_of(visit.call_id)
+    if native and successor is not None:
+        go_native(turn, successor, at)
+
+
+def wait_on(
+    turn: Turn, before: Visit, leg_id: d.LegId, channel: str, at: float, *, adopted: bool
+) -> None:
+    """The call waits as it did before, with the place it had."""
+    turn.emit(
+        d.QueueEntered(
+            at=at,
+            call_id=before.call_id,
+            visit_id=f"{before.call_id}/{turn.state.next_seq}",
+            queue=before.queue,
+            channel=channel,
+            leg_id=leg_id,
+            entered_at=before.entered_at,
+            priority=before.priority,
+            skills=before.skills,
+            language=before.language,
+            sticky_agent=before.sticky_agent,
+            adopted=adopted,
+        )
+    )
+
+
 def _nowhere(turn: Turn, call_id: d.CallId, channel: str) -> None:
     if turn.may_decide:
         exten = f"{turn.state.epoch}-hangup-closed"
@@ -155,22 +188,7 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
         own_again(turn, visit.id)
     elif answered is not None:
         before = answered.visit
-        turn.emit(
-            d.QueueEntered(
-                at=at,
-                call_id=call_id,
-                visit_id=f"{call_id}/{turn.state.next_seq}",
-                queue=before.queue,
-                channel=before.channel,
-                leg_id=before.leg_id,
-                entered_at=before.entered_at,
-                priority=before.priority,
-                skills=before.skills,
-                language=before.language,
-                sticky_agent=before.sticky_agent,
-                adopted=True,
-            )
-        )
+        wait_on(turn, before, before.leg_id, before.channel, at, adopted=True)
 
 
 def leave_to_others(turn: Turn, visit: Visit, seconds: float) -> None:
@@ -262,6 +280,10 @@ def result(turn: Turn, item: i.CommandResult) -> None:
             waiting.end_offer(turn, offer, "failed", offers.REFUSED, turn.now)
     elif isinstance(command, c.Withdraw) and item.result == "refused":
         turn.memory.withdrawing.pop(command.offer_id, None)
+    elif isinstance(command, c.Withdraw) and command.agent_channel is None:
+        if item.result == "done" and command.offer_id in turn.state.offers:
+            at = turn.now + offers.WITHDRAWN_SECONDS
+            turn.fold.timers.arm("offer", command.offer_id, at)
     elif isinstance(command, c.SendTo):
         _redirected(turn, command, flight.position, flight.expected_wait_seconds, item.result)
 

@@ -523,6 +523,24 @@ def test_rejecting_in_the_panel(one: Centre) -> None:
     )
 
 
+def test_taking_an_offer_back_before_it_reached_the_phone(one: Centre) -> None:
+    """The second redirect overtakes the first: no offer ever began, and nobody tells of an end."""
+    one.arrive()
+    assign = one.sent(c.Assign)[-1]
+    one.ask(i.RejectOffer(request_id="r", agent_id="1001", offer_id=assign.offer_id))
+    withdraw = one.sent(c.Withdraw)[-1]
+    assert withdraw.agent_channel is None
+    one.done(assign)
+    one.done(withdraw)
+    one.wait(1.9)
+    assert one.agent().state == "offered"
+    one.wait(0.2)
+    assert one.agent().state == "ready"
+    assert one.last(d.OfferEnded).end == "rejected"
+    one.wait(10)
+    assert len(one.sent(c.Assign)) == 2
+
+
 def test_answering_what_was_just_rejected_is_no_answer(one: Centre) -> None:
     caller = one.arrive()
     assign = one.ring(caller)

@@ -432,3 +432,36 @@ def test_kill_9_loses_nothing_that_was_appended(tmp_path: Path) -> None:
         assert recovered.damaged == []
         assert read_all(spool, limit=1000) == list(range(1, recovered.next_seq))
         spool.close()
+
+
+REALLY_FULL = """
+import resource, signal, sys
+from pathlib import Path
+from cti.journal import spool as module
+from tests.support.journal import facts
+
+module.RETRY_SECONDS = 0.0
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+spool = module.Spool(Path(sys.argv[1]))
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+for seq in range(1, 51):
+    spool.append(facts(seq, 1))
+print(spool.disk, 0 < spool.written_seq < 50)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+spool.retry()
+print(spool.disk, spool.written_seq, spool.lost_records)
+"""
+
+
+def test_a_file_system_that_takes_no_more(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", REALLY_FULL, str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.splitlines() == ["full True", "ok 50 0"], told.stderr
+    recovered = Spool(tmp_path).recovered
+    assert numbers(recovered.tail) == list(range(1, 51))
+    assert recovered.cut_bytes == 0

@@ -39,7 +39,7 @@ def link_down(turn: Turn, item: LinkDown) -> None:
 def link_up(turn: Turn, item: LinkUp) -> None:
     """The PBX is in sight, with its state."""
     snapshot = item.snapshot
-    if turn.state.fenced_by is not None and snapshot.epoch <= turn.state.fenced_by:
+    if turn.fenced:
         return
     _tell_connect(turn, item)
     _take_devices(turn, snapshot)

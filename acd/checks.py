@@ -53,7 +53,7 @@ def _agents(turn: Turn, now: float) -> Iterator[str]:
             yield f"agent {agent.id} talks without a leg"
         if agent.state == "wrap_up" and agent.until is None:
             yield f"agent {agent.id} wraps up without end"
-        if turn.link_up and _abandoned(turn, agent, offer, now):
+        if turn.may_decide and _abandoned(turn, agent, offer, now):
             yield f"agent {agent.id} has been {agent.state} for {now - agent.since:.0f} s"
         if (agent.state == "signed_out") != (agent.extension is None):
             yield f"agent {agent.id} is {agent.state} on extension {agent.extension}"

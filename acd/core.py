@@ -67,10 +67,10 @@ class Core:
             turn.fold.timers.arm("match", "", now + CATCH_UP_SECONDS)
         if isinstance(item, i.Request):
             desk.request(turn, item)
-        elif turn.state.fenced_by is None or isinstance(item, i.LinkUp):
+        elif not turn.fenced or isinstance(item, i.LinkUp):
             _INPUTS[type(item)](turn, item)
         drain(turn)
-        if turn.state.fenced_by is None and deadlines.due(turn):
+        if not turn.fenced and deadlines.due(turn):
             deadlines.passed(turn)
         self._settle(turn)
         return Output(turn.events, turn.commands, turn.replies)
@@ -87,8 +87,16 @@ class Core:
                 _finish_calls(turn)
 
     def next_deadline(self) -> float | None:
-        """Epoch seconds at which a Tick is due, None when nothing waits for the clock."""
-        return self._fold.timers.next()
+        """Epoch seconds at which a Tick is due, None when nothing waits for the clock.
+
+        A fenced process lets its deadlines pass: they are another's now.
+        """
+        return None if self.fenced else self._fold.timers.next()
+
+    @property
+    def fenced(self) -> bool:
+        """Whether a newer process has taken the PBX over from this one."""
+        return self._turn.fenced
 
     def evolve(self, record: Recorded) -> None:
         """Apply a record of the journal: at a start, before the first step."""

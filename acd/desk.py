@@ -19,7 +19,7 @@ IDLE: Final = ("ready", "not_ready", "wrap_up")
 
 def request(turn: Turn, item: i.Request) -> None:
     """Answer one request."""
-    if turn.state.fenced_by is not None:
+    if turn.fenced:
         turn.reply(item, "fenced")
         return
     agent = turn.state.agents.get(getattr(item, "agent_id", ""))

@@ -99,7 +99,15 @@ class Turn:
     @property
     def may_decide(self) -> bool:
         """Whether to command: the PBX is there and no newer process has taken over."""
-        return self.link_up and self.state.fenced_by is None
+        return self.link_up and not self.fenced
+
+    @property
+    def fenced(self) -> bool:
+        """Whether a newer process has taken the PBX over from this one.
+
+        One that has not connected yet is not fenced, though the one before it in the journal was.
+        """
+        return self.memory.connected_before and self.state.fenced_by is not None
 
     @property
     def link_up(self) -> bool:

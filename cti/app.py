@@ -135,7 +135,7 @@ class App:
         return is_open(self._queues[queue], self._zone, self._clock())
 
     def _may_act(self) -> bool:
-        return self.core.state.fenced_by is None
+        return not self.core.fenced
 
     # --- running ---
 
@@ -231,7 +231,7 @@ class App:
 
     def _link_status(self) -> LinkStatus:
         status, stats = self.link.status, self.link.stats
-        fenced = self.core.state.fenced_by is not None
+        fenced = self.core.fenced
         state: PbxState = "fenced" if fenced else status.state
         return LinkStatus(
             state=state,

@@ -251,7 +251,7 @@ def _epoch_told(turn: Turn, event: ami.UserEvent, _at: float) -> None:
 
 def fence(turn: Turn, newer_epoch: int) -> None:
     """A newer process has taken this PBX over: decide nothing from here on."""
-    if turn.state.fenced_by is None:
+    if not turn.fenced:
         turn.emit(d.ServerFenced(at=turn.now, epoch=turn.state.epoch, newer_epoch=newer_epoch))
 
 

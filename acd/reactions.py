@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from acd import presence, waiting
+from acd import pbx, presence, waiting
 from acd.state import AgentLeg
 from acd.turn import Turn
 from cti import domain as d
+from cti.calls.book import Leg
 
 
 def drain(turn: Turn) -> None:
@@ -83,8 +84,22 @@ def _leg_ended(turn: Turn, event: d.LegEnded, leg: AgentLeg | None) -> None:
         _leg_taken(turn, leg, event.at)
     visit = turn.fold.visit_of(event.call_id)
     if visit is not None and visit.leg_id == event.leg_id:
-        waiting.gone(turn, visit, event.at, exact=event.exact)
+        customer = _in_its_place(turn, event)
+        if customer is None:
+            waiting.gone(turn, visit, event.at, exact=event.exact)
+        else:
+            pbx.hand_over(turn, visit, customer, event.at)
     turn.touched[event.call_id] = event.at
+
+
+def _in_its_place(turn: Turn, event: d.LegEnded) -> Leg | None:
+    """The customer whom an attended transfer put where this leg of an agent waited in a queue."""
+    call = turn.calls.call(event.call_id)
+    customer = None if call is None else call.customer()
+    if call is None or customer is None or not customer.live or not call.transfers:
+        return None
+    others = (leg.room for leg in call.live_legs() if leg is not customer)
+    return None if customer.room is not None and customer.room in others else customer
 
 
 def _leg_taken(turn: Turn, leg: AgentLeg, at: float) -> None:

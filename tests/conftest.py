@@ -7,6 +7,8 @@ import pytest
 
 from cti.sandbox.ports import LOOPBACK
 
+pytest_plugins = ("tests.support.fixtures",)
+
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("zuoxi", deadline=None)
 hypothesis.settings.load_profile("zuoxi")

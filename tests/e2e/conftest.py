@@ -14,15 +14,6 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from cti.sandbox.frontend import ensure_frontend
 from tests.e2e.desk import FLOOR, refuse_surprises
-from tests.integration.conftest import (  # noqa: F401 - fixtures
-    database,
-    migrated,
-    pbx_tree,
-    place,
-    postgres,
-    sandbox,
-    state,
-)
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import Whole, whole
 
@@ -64,7 +55,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture
-async def centre(sandbox: TestSandbox, database: str, screens: None) -> AsyncIterator[Whole]:  # noqa: F811
+async def centre(sandbox: TestSandbox, database: str, screens: None) -> AsyncIterator[Whole]:
     """Start a centre whose people are known: agents 1001, 1002, and a leader."""
     async with whole(sandbox, database, FLOOR) as site:
         await site.add_user("fang", "agent", "1001")

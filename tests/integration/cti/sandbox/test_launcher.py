@@ -24,6 +24,7 @@ def project(tmp_path: Path) -> Path:
     """Return a project that needs no packages and prints its arguments."""
     folder = tmp_path / "a project"
     (folder / "cti").mkdir(parents=True)
+    (folder / "cti" / "__init__.py").write_text("")
     (folder / "cti" / "cli.py").write_text(CLI)
     (folder / "requirements.lock").write_text("# nothing\n")
     (folder / "requirements-dev.lock").write_text("# nothing either\n")

@@ -1,4 +1,4 @@
-"""Real parts for the integration tests. All of them end with the test (or the session), by id.
+"""Real parts for all tests. All of them end with the test (or the session), by id.
 
 `sandbox`: starts parts for this test, each on ports of its own:
     pbx = await sandbox.pbx(extra={"extensions.conf": "[from-trunk]..."}, install=...)

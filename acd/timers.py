@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 Kind = Literal[
     "agent",  # wrap-up or a spared agent's rest ends
@@ -17,6 +17,8 @@ Kind = Literal[
     "match",  # decisions were put off while the news were old
     "foreign",  # a caller is still being offered by a process before us
 ]
+
+_SLACK: Final = 1000
 
 
 class Timers:
@@ -33,6 +35,13 @@ class Timers:
         elif self._armed.get((kind, key)) != at:
             self._armed[kind, key] = at
             heapq.heappush(self._heap, (at, kind, key))
+            if len(self._heap) > 2 * len(self._armed) + _SLACK:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget the deadlines that were replaced or taken away long before their time."""
+        self._heap = [(at, kind, key) for (kind, key), at in self._armed.items()]
+        heapq.heapify(self._heap)
 
     def at(self, kind: Kind, key: str) -> float | None:
         """When a deadline passes, None where none is set."""

@@ -12,6 +12,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from errno import ENOENT
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import msgspec
 
 CDR_COLUMNS = 21
 CEL_COLUMNS = 20
+DAY_SECONDS = 86_400.0
 HOLDING = "holding_bridge"
 """Members of such a bridge hear music, not each other."""
 
@@ -26,9 +28,13 @@ _CEL_BEGIN = re.compile(r'"[A-Z_]{3,40}","\d{9,11}\.\d+",')
 
 
 class Cdr(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the CDR: what two channels had with each other; durations whole seconds."""
+    """One line of the CDR: what two channels had with each other; durations whole seconds.
+
+    :param started: as written, in a time zone that only the site knows.
+    """
 
     line: str
+    started: str
     channel: str
     other_channel: str
     duration_seconds: int
@@ -87,7 +93,7 @@ def read_records(cdr_csv: Path, cel_csv: Path, begin: float, end: float) -> Aste
     """
     records = AsteriskRecords()
     for path in _with_rotated(cdr_csv):
-        _read_cdr(path, records)
+        _read_cdr(path, records, _day(begin - DAY_SECONDS), _day(end + DAY_SECONDS))
     for path in _with_rotated(cel_csv):
         _read_cel(path, records, begin, end)
     records.stays.sort(key=lambda stay: stay.at)
@@ -122,12 +128,16 @@ def _columns(line: str) -> list[str]:
         return []
 
 
-def _read_cdr(path: Path, records: AsteriskRecords) -> None:
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+def _read_cdr(path: Path, records: AsteriskRecords, first_day: str, last_day: str) -> None:
     for number, line in _lines(path):
         cdr = parse_cdr(line)
         if cdr is None:
             records.unreadable.append(Unreadable(path.name, number, line[:200]))
-        else:
+        elif first_day <= cdr.started[:10] <= last_day:
             records.cdrs.append(cdr)
 
 
@@ -138,6 +148,7 @@ def parse_cdr(line: str) -> Cdr | None:
         return None
     return Cdr(
         line=line,
+        started=fields[9],
         channel=fields[5],
         other_channel=fields[6],
         duration_seconds=int(fields[12]),

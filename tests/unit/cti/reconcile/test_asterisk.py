@@ -8,7 +8,7 @@ from cti.reconcile.asterisk import parse_cdr, parse_cel, read_records
 
 CDR = (
     '"","trunk","8001","agents","""Zhang ""San"" <trunk>","PJSIP/trunk-1","PJSIP/8001-2","Dial",'
-    '"PJSIP/8001,20","2026-11-22 05:45:33","2026-11-22 05:45:33","2026-11-22 05:45:40",7,6,'
+    '"PJSIP/8001,20","1970-01-01 00:00:10","1970-01-01 00:00:10","1970-01-01 00:00:17",7,6,'
     '"ANSWERED","DOCUMENTATION","1.1","","","1.0",42'
 )
 
@@ -111,6 +111,8 @@ def test_cdrs_of_other_times_are_left_out(files: tuple[Path, Path]) -> None:
     cdr.write_text(CDR.replace('""Zhang ""San""', '""Z""') + "\n")
     cel_file.write_text(cel("CHAN_START", 10.0) + "\n")
     assert read_records(cdr, cel_file, 50.0, 60.0).cdrs == []
+    cdr.write_text(cdr.read_text().replace("1970-01-01", "1999-01-01"))
+    assert read_records(cdr, cel_file, 0.0, 50.0).cdrs == []
 
 
 def test_rotated_files_are_read_too(files: tuple[Path, Path]) -> None:

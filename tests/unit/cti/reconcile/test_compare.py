@@ -108,6 +108,7 @@ def books() -> Books:
 def cdr(billed: int = 31, sequence: str = "1", other: str = "PJSIP/8001-2") -> Cdr:
     return Cdr(
         line=f"line {sequence}",
+        started="2026-10-24 00:00:00",
         channel="PJSIP/trunk-1",
         other_channel=other,
         duration_seconds=billed,

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from cti.sandbox.frontend import ensure_frontend
 from tests.e2e.desk import FLOOR, refuse_surprises
@@ -28,6 +28,9 @@ CHROMIUM = [
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
+PATIENCE_MS = 20_000
+"""How long a screen may take on a busy machine before something is wrong."""
+expect.set_options(timeout=PATIENCE_MS)
 OpenPage = Callable[..., Awaitable[Page]]
 
 
@@ -82,7 +85,7 @@ async def open_page(browser: Browser, centre: Whole) -> AsyncIterator[OpenPage]:
             timezone_id="Asia/Shanghai",
             viewport=size or {"width": 1366, "height": 768},
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         await context.add_init_script(
             f"localStorage['zuoxi.theme'] = '{theme}';"
             f"localStorage['zuoxi.language'] ??= '{language}';{script}"

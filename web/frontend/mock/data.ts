@@ -29,7 +29,7 @@ export const SEAT_TAKEN: Problem = {
 
 const RIGHTS: Record<string, Right[]> = {
   agent: ["desk.use", "calls.own"],
-  leader: ["calls.own", "calls.see", "decisions.see", "floor.see", "numbers.see", "recording.listen"],
+  leader: ["calls.own", "calls.see", "decisions.see", "floor.see", "numbers.see", "recording.listen", "alarms.clear"],
 };
 
 const NAMES = [
@@ -243,6 +243,12 @@ export function floorRows(scene: string, now: number): Tables {
       scene === "alarm"
         ? {
             recording: { key: "recording", level: "error", code: "recording_faulty", since: now - 40, params: { call_id: "c1", fault: "missing" } },
+            ...Object.fromEntries(
+              Array.from({ length: 40 }, (_, index) => [
+                `silent${index}`,
+                { key: `silent${index}`, level: "error", code: "recording_faulty", since: now - index * 60, params: { call_id: `c${index}`, fault: "agent_silent" } },
+              ]),
+            ),
             database: { key: "database", level: "warning", code: "database_away", since: now - 90, params: {} },
           }
         : {},

@@ -240,6 +240,19 @@ describe("the seat", () => {
     expect(desk.seated).toBe(false);
   });
 
+  it("leaves a call in hand alone when the seat is gone, and lets go of the phone after it", async () => {
+    const { desk, phone } = await seatedDesk();
+    const stop = vi.spyOn(phone, "stop").mockImplementation(() => undefined);
+    phone.call = { id: "s", number: "1", name: "", state: "talking", muted: false, held: false, holding: false };
+    show("me", "1001", { ...ME, state: "signed_out", extension: null });
+    await nextTick();
+    expect(stop).not.toHaveBeenCalled();
+    phone.call = null;
+    await nextTick();
+    expect(stop).toHaveBeenCalledTimes(1);
+    expect(desk.seat).toBeNull();
+  });
+
   it("says so when the phone cannot be had back", async () => {
     const desk = useDesk();
     server.call.mockRejectedValue(new ApiError({ title: "no seat", status: 409, code: "not_signed_in" }));

@@ -275,6 +275,8 @@ export default {
     recording_faulty: "A recording is faulty: {fault}",
     since: "since {time}",
     see_call: "Open the call",
+    times: "{count} times",
+    seen: "Seen",
   },
   calls: {
     title: "Calls",

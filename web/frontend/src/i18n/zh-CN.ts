@@ -276,6 +276,8 @@ const zhCN: typeof en = {
     recording_faulty: "录音异常：{fault}",
     since: "自 {time}",
     see_call: "查看通话",
+    times: "{count} 次",
+    seen: "已阅",
   },
   calls: {
     title: "通话记录",

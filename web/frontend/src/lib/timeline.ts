@@ -134,13 +134,17 @@ export function lanesOf(items: readonly TimelineItem[], until: number): Lane[] {
     .map(({ key, kind, who, spans }) => ({ key, kind, who, spans }));
 }
 
-/** The lanes with the recording's cut to what it holds. */
+/** Between leaving a bridge and hanging up lie some milliseconds that nobody wants to see. */
+const SEEN_SECONDS = 0.1;
+
+/** The lanes as they are drawn: the recording's cut to what it holds, and no slivers. */
 export function callLanes(items: readonly TimelineItem[], until: number): Lane[] {
   const heard = heardStretches(items, until);
   return lanesOf(items, until)
-    .map((lane) =>
-      lane.kind === "recording" ? { ...lane, spans: clipped(lane.spans, heard) } : lane,
-    )
+    .map((lane) => {
+      const spans = lane.kind === "recording" ? clipped(lane.spans, heard) : lane.spans;
+      return { ...lane, spans: spans.filter((span) => span.to - span.from >= SEEN_SECONDS) };
+    })
     .filter((lane) => lane.spans.length > 0);
 }
 

@@ -7,6 +7,7 @@ import type { DeskCallRow, DeskTables, OfferRow, Problem, Seat } from "@/api/typ
 import { eyeOfAgent, eyeOfCall, type EyeState } from "@/eye/states";
 import { word } from "@/i18n";
 import { serverNow } from "@/lib/clock";
+import { phoneNumber } from "@/lib/format";
 import { readText, writeText } from "@/lib/storage";
 
 import { useDrafts, type Draft } from "./drafts";
@@ -32,6 +33,7 @@ export const useDesk = defineStore("desk", () => {
   const rejecting = ref<string | null>(null);
   const chosenDraft = ref<string | null>(null);
   const cardLate = ref(false);
+  const vacated = ref(false);
 
   const me = computed(() => [...link.tables.me.values()][0] ?? null);
   const offer = computed<OfferRow | null>(() => [...link.tables.offers.values()][0] ?? null);
@@ -74,6 +76,7 @@ export const useDesk = defineStore("desk", () => {
     const body = { extension, ...(confirmTakeover ? { confirm_takeover: true } : {}) };
     const taken = await call<Seat>("POST", "/agent/sign-in", body);
     seat.value = taken;
+    vacated.value = false;
     seatProblem.value = null;
     writeText(SEAT_KEY, extension);
     if (taken.sip) await phone.start(taken.sip);
@@ -203,7 +206,7 @@ export const useDesk = defineStore("desk", () => {
     if (!row) return;
     drafts.of({
       callId: row.call_id,
-      label: row.name ?? row.number ?? word("common.unknown_caller"),
+      label: row.name || phoneNumber(row.number) || word("common.unknown_caller"),
       queue: row.queue,
       startedAt: row.started_at,
     });
@@ -214,10 +217,18 @@ export const useDesk = defineStore("desk", () => {
     () => me.value?.extension ?? null,
     (extension) => {
       if (extension !== null && seat.value === null) void resumeSeat();
-      if (extension === null && seat.value !== null && link.loaded.value) {
-        seat.value = null;
-        phone.stop();
-      }
+      vacated.value = extension === null && seat.value !== null && link.loaded.value;
+    },
+  );
+
+  /** The seat was taken or given up. A call in hand is never cut off for it. */
+  watch(
+    () => vacated.value && phone.call === null,
+    (free) => {
+      if (!free) return;
+      vacated.value = false;
+      seat.value = null;
+      phone.stop();
     },
   );
 

@@ -33,7 +33,6 @@ def link_down(turn: Turn, item: LinkDown) -> None:
     if turn.state.link_up:
         turn.emit(d.PbxLost(at=item.at, reason=item.reason))
     turn.memory.in_flight.clear()
-    turn.memory.muting.clear()
 
 
 def link_up(turn: Turn, item: LinkUp) -> None:

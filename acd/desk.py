@@ -219,7 +219,6 @@ def _mute(turn: Turn, item: i.Request, agent: Agent, call_id: d.CallId, *, mute:
         turn.reply(item, "pbx_down")
     else:
         if recording.paused != mute:
-            turn.memory.muting[recording.id] = agent.id
             turn.send(
                 partial(
                     c.SetMute,

@@ -57,7 +57,7 @@ def numbers(members: int, limit: int | None = None) -> list[int]:
     octets = members.to_bytes((members.bit_length() + 7) // 8, "little")
     for octet in _NOT_ZERO.finditer(octets):
         place = octet.start()
-        found.extend(8 * place + bit for bit in _BITS[octets[place]])
+        found += [8 * place + bit for bit in _BITS[octets[place]]]
         if limit is not None and len(found) >= limit:
             return found[:limit]
     return found

@@ -51,7 +51,6 @@ class Memory:
     :ivar withdrawing: offer -> why we took it back.
     :ivar devices: extension -> device state.
     :ivar panels: agents whose panels showed themselves to this process.
-    :ivar muting: recording -> the agent who wants it paused or resumed.
     :ivar paused: extension -> whether the native queues were told to leave it alone.
     """
 
@@ -62,7 +61,6 @@ class Memory:
         self.withdrawing: dict[OfferId, str] = {}
         self.devices: dict[str, str] = {}
         self.panels: set[AgentId] = set()
-        self.muting: dict[str, AgentId] = {}
         self.paused: dict[str, bool] = {}
         self.commands = 0
         self.connected_before = False

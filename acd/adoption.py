@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from acd import pbx, presence, queues, waiting
+from acd import agents, pbx, presence, queues, waiting
+from acd.agents import Agent
 from acd.offers import Offer
 from acd.queues import VARIABLES, Visit, read_entry
 from acd.reactions import drain
@@ -25,6 +26,7 @@ FOREIGN_SECONDS: Final = 125.0
 """The longest ring there can be, and some: so long an offer that is not ours may last."""
 RESTART_SECONDS: Final = 0.5
 """Asterisk tells its start to the second, always the same for the same start."""
+PROOF_SECONDS: Final = 5.0
 NATIVE_PREFIX: Final = "zx-"
 
 
@@ -46,6 +48,7 @@ def link_up(turn: Turn, item: LinkUp) -> None:
     for event in turn.calls.adopt(snapshot, item.gap_from, item.gap_to, restarted=restarted):
         turn.emit(event)
         drain(turn)
+    _settle_removed(turn)
     for visit_id in list(turn.memory.leaving):
         waiting.stay(turn, visit_id)
     _take_callers(turn, snapshot)
@@ -82,6 +85,37 @@ def _take_devices(turn: Turn, snapshot: PbxSnapshot) -> None:
         presence.tell_phone(turn, agent)
 
 
+def _settle_removed(turn: Turn) -> None:
+    """End the visits and offers of queues and agents that a new floor has no more."""
+    for call in turn.calls.live():
+        visit = call.open_visit()
+        if visit is not None and visit.visit_id not in turn.state.visits:
+            turn.emit(
+                d.QueueLeft(
+                    at=turn.now,
+                    call_id=call.call_id,
+                    visit_id=visit.visit_id,
+                    queue=visit.queue,
+                    reason="withdrawn",
+                    waited_seconds=max(0.0, turn.now - visit.entered_at),
+                    exact=False,
+                )
+            )
+        for offer in call.offers.values():
+            if offer.ended_at is None and offer.offer_id not in turn.state.offers:
+                turn.emit(
+                    d.OfferEnded(
+                        at=turn.now,
+                        call_id=call.call_id,
+                        offer_id=offer.offer_id,
+                        agent_id=offer.agent_id,
+                        queue=offer.queue,
+                        end="failed",
+                        detail="floor_changed",
+                    )
+                )
+
+
 # --- callers -------------------------------------------------------------------------------------
 
 
@@ -92,7 +126,7 @@ def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> None:
     for channel in snapshot.channels:
         if channel.variables.get("ZX_STATE") in WAITING_STATES:
             seen.add(channel.uniqueid)
-            visit = _take_visit(turn, channel)
+            visit = _take_visit(turn, channel, native)
             drain(turn)
             if visit is not None:
                 fetch = channel.uniqueid in native and channel.linkedid not in rung
@@ -103,7 +137,7 @@ def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> None:
             _take_leaver(turn, visit, by_id.get(visit.leg_id))
 
 
-def _take_visit(turn: Turn, channel: ChannelState) -> Visit | None:
+def _take_visit(turn: Turn, channel: ChannelState, native: set[str]) -> Visit | None:
     """The open visit of the caller on this channel; one begun unseen is told of now."""
     call_id = turn.call_id_of(channel.uniqueid)
     if call_id is None:
@@ -114,10 +148,15 @@ def _take_visit(turn: Turn, channel: ChannelState) -> Visit | None:
         return visit
     if visit is not None:
         pbx.close(turn, visit, "overflowed", turn.now, exact=False)
-    elif call_id in turn.state.answered and channel.variables.get("ZX_STATE") != "waiting":
+    elif call_id in turn.state.answered and not _waits(channel, native):
         return None  # in the talk: the dialplan leaves ZX_STATE as it was when the phone was rung
     pbx.enter(turn, call_id, channel.uniqueid, channel.name, entry=entry, at=turn.now, adopted=True)
     return turn.fold.visit_of(call_id)
+
+
+def _waits(channel: ChannelState, native: set[str]) -> bool:
+    state = channel.variables.get("ZX_STATE")
+    return state == "waiting" or (state == "native" and channel.uniqueid in native)
 
 
 def _take_caller(turn: Turn, channel: ChannelState, visit: Visit, *, fetch: bool) -> None:
@@ -188,9 +227,22 @@ def _settle_agents(turn: Turn) -> None:
     """No agent stays in a state that nothing stands behind."""
     for agent in list(turn.state.agents.values()):
         if agent.panel_connected and agent.id not in turn.memory.panels:
-            presence.tell_panel(turn, agent, connected=False)
+            _doubt_panel(turn, agent)
+        if agent.state == "offered" and agent.offer_id is None:
+            turn.emit(agents.changed(agent, "ready", turn.now))
         if agent.state == "talking" and not agent.legs:
             presence.call_over(turn, agent, turn.now)
+
+
+def _doubt_panel(turn: Turn, agent: Agent) -> None:
+    """A panel that has not shown itself to this process gets no offer.
+
+    A phone that rings already is given the time that a browser takes to come back.
+    """
+    if agent.state == "offered":
+        turn.fold.timers.arm("proof", agent.id, turn.now + PROOF_SECONDS)
+    else:
+        presence.tell_panel(turn, agent, connected=False)
 
 
 # --- native queues -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
 from cti.ami import events as ami
-from cti.calls.book import Leg
+from cti.calls.book import Call, Leg
 
 
 def heard(turn: Turn, item: i.PbxEvent) -> None:
@@ -181,14 +181,31 @@ def _came_back(turn: Turn, event: ami.UserEvent, at: float) -> None:
 def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
     """Back from an offer of a process before us, or from an agent whose phone died in the call."""
     visit = turn.fold.visit_of(call_id)
-    answered = turn.state.answered.get(call_id)
-    if visit is not None:
-        if visit.native:
-            leave_native(turn, visit, at)
-        own_again(turn, visit.id)
-    elif answered is not None:
-        before = answered.visit
-        wait_on(turn, before, before.leg_id, before.channel, at, adopted=True)
+    if visit is None:
+        waits_again(turn, call_id, at)
+        return
+    if visit.native:
+        leave_native(turn, visit, at)
+    own_again(turn, visit.id)
+
+
+def in_talk(call: Call, leg: Leg) -> bool:
+    """Whether the leg shares its room with another of the call."""
+    others = (other.room for other in call.live_legs() if other is not leg)
+    return leg.room is not None and leg.room in others
+
+
+def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
+    """Who was talked to is back in the wait with the place of before, unless the talk goes on."""
+    call, answered = turn.calls.call(call_id), turn.state.answered.get(call_id)
+    if call is None or answered is None:
+        return None
+    before = answered.visit
+    leg = call.legs.get(before.leg_id)
+    if leg is None or not leg.live or in_talk(call, leg):
+        return None
+    wait_on(turn, before, before.leg_id, before.channel, at, adopted=True)
+    return turn.fold.visit_of(call_id)
 
 
 def leave_to_others(turn: Turn, visit: Visit, seconds: float) -> None:
@@ -210,8 +227,16 @@ def own_again(turn: Turn, visit_id: str) -> None:
         turn.fold.place(visit, turn.now)
 
 
+def _waiter(turn: Turn, event: ami.UserEvent, at: float) -> Visit | None:
+    """The visit of who stands in the wait, begun anew where we did not hear the talk's end."""
+    call_id = turn.call_id_of(event.uniqueid)
+    if call_id is None:
+        return None
+    return turn.fold.visit_of(call_id) or waits_again(turn, call_id, at)
+
+
 def _went_native(turn: Turn, event: ami.UserEvent, at: float) -> None:
-    visit = _visit(turn, event)
+    visit = _waiter(turn, event, at)
     if visit is not None and not visit.native:
         go_native(turn, visit, at)
 
@@ -225,7 +250,7 @@ def go_native(turn: Turn, visit: Visit, at: float) -> None:
 
 
 def _back_from_native(turn: Turn, event: ami.UserEvent, at: float) -> None:
-    visit = _visit(turn, event)
+    visit = _waiter(turn, event, at)
     if visit is not None and visit.native:
         leave_native(turn, visit, at)
 

@@ -98,8 +98,7 @@ def _in_its_place(turn: Turn, event: d.LegEnded) -> Leg | None:
     customer = None if call is None else call.customer()
     if call is None or customer is None or not customer.live or not call.transfers:
         return None
-    others = (leg.room for leg in call.live_legs() if leg is not customer)
-    return None if customer.room is not None and customer.room in others else customer
+    return None if pbx.in_talk(call, customer) else customer
 
 
 def _leg_taken(turn: Turn, leg: AgentLeg, at: float) -> None:

@@ -1,0 +1,103 @@
+"""Who was talked to and waits again: the place of before, whoever heard how the talk ended."""
+
+from collections.abc import Callable
+
+import pytest
+
+from cti import domain as d
+from cti.ami import events as ami
+from tests.support.centre import Caller, Centre, floor
+
+
+def talked_unheard() -> tuple[Centre, Caller]:
+    """The server was killed in a talk; the agent's phone died and the caller stands natively."""
+    centre = Centre(floor(agents=1))
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.talk(caller)
+    centre.wait(30)
+    new = centre.restarted()
+    new.agent_legs.clear()
+    caller.bridge_id = None
+    caller.variables["ZX_STATE"] = "native"
+    new.wait(20)
+    return new, caller
+
+
+def native_at_the_connect(centre: Centre, caller: Caller) -> None:
+    centre.connect(gap=True, native_waiting=[caller.uniqueid])
+
+
+def native_after_the_snapshot(centre: Centre, caller: Caller) -> None:
+    caller.variables["ZX_STATE"] = "offered"
+    centre.connect(gap=True)
+    assert not centre.core.state.visits
+    centre.say(caller, "ZxNative", Queue="support")
+
+
+def back_before_we_knew(centre: Centre, caller: Caller) -> None:
+    caller.variables["ZX_STATE"] = "offered"
+    centre.connect(gap=True)
+    centre.say(caller, "ZxWait", Queue="support")
+
+
+@pytest.mark.parametrize(
+    "found", [native_at_the_connect, native_after_the_snapshot, back_before_we_knew]
+)
+def test_a_caller_whose_talk_ended_unheard_waits_again(
+    found: Callable[[Centre, Caller], None],
+) -> None:
+    centre, caller = talked_unheard()
+    entered_at = centre.last(d.QueueEntered).entered_at
+    found(centre, caller)
+    (visit,) = centre.core.state.visits.values()
+    assert (visit.call_id, visit.entered_at) == (caller.call_id, entered_at)
+    centre.hang_up(caller)
+    assert centre.last(d.QueueLeft).reason == "abandoned"
+
+
+def test_late_news_of_the_native_queue_do_not_end_a_talk() -> None:
+    centre = Centre(floor(agents=1))
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.talk(caller)
+    centre.say(caller, "ZxNative", Queue="support")
+    assert not centre.core.state.visits
+    assert centre.agent().state == "talking"
+
+
+def test_the_customer_waits_on_in_the_place_of_the_agents_leg() -> None:
+    centre = Centre(floor(agents=2))
+    centre.ready("1001")
+    customer = centre.arrive()
+    centre.talk(customer)
+    leg = centre._leg("1001")
+    asks = Caller(uniqueid="1790000500.1", queue="support")
+    second = {"channel": "PJSIP/8001-2", "uniqueid": asks.uniqueid, "linkedid": asks.uniqueid}
+    centre.hear(ami.Newchannel(**second, state=4, exten="support"))
+    centre.hear(ami.UserEvent(name="ZxEnter", headers={"Queue": "support"}, **second))
+    (asked,) = centre.core.state.visits.values()
+    centre.hear(
+        ami.AttendedTransfer(
+            result="Success",
+            first_channel=leg["channel"],
+            first_uniqueid=leg["uniqueid"],
+            first_linkedid=leg["linkedid"],
+            second_channel=second["channel"],
+            second_uniqueid=second["uniqueid"],
+            second_linkedid=second["linkedid"],
+            dest_type="App",
+        )
+    )
+    centre.end_agent_leg("1001")
+    parts = centre._channel_event(ami.BridgeLeave, customer, bridge_id=customer.bridge_id)
+    centre.hear(parts)
+    centre.hear(ami.Hangup(**second, cause=16))
+    (visit,) = centre.core.state.visits.values()
+    assert (visit.channel, visit.call_id) == (customer.channel, customer.call_id)
+    assert visit.entered_at == asked.entered_at
+    assert centre.last(d.QueueLeft).reason == "withdrawn"
+    centre.ready("1002")
+    assert centre.offer_of(customer).agent_id == "1002"
+    centre.hang_up(customer)
+    assert [event.outcome for event in centre.events(d.CallEnded)] == ["answered"]

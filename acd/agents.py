@@ -62,6 +62,16 @@ class IllegalTransitionError(Exception):
     """The table has no such step; nothing was changed."""
 
 
+class Interrupted(msgspec.Struct, frozen=True):
+    """A state that a call without a queue interrupted, with what belongs to it."""
+
+    state: AgentState = "ready"
+    reason: str | None = None
+    until: float | None = None
+    call_id: CallId | None = None
+    queue: QueueName | None = None
+
+
 class Agent(msgspec.Struct, kw_only=True):
     """An agent as the events tell.
 
@@ -78,7 +88,7 @@ class Agent(msgspec.Struct, kw_only=True):
     :param offered_at: queue -> when it last offered a call to this agent.
     :param legs: live legs of this agent -> their call.
     :param queue: whose call is in hand or being wrapped up; None for a call without a queue.
-    :param before: state, reason and end of the state that a call without a queue interrupted.
+    :param before: the state that a call without a queue interrupted.
     :param recent: calls this agent took part in -> their queue, latest last.
     """
 
@@ -103,7 +113,7 @@ class Agent(msgspec.Struct, kw_only=True):
     legs: dict[LegId, CallId] = {}
     queue: QueueName | None = None
     wrap_up_started: float = 0.0
-    before: tuple[AgentState, str | None, float | None] | None = None
+    before: Interrupted | None = None
     recent: dict[CallId, QueueName | None] = {}
 
     @property
@@ -142,12 +152,12 @@ def changed(
     call_id: CallId | None = None,
     until: float | None = None,
 ) -> AgentStateChanged:
-    """The event of a step in the table.
+    """The event of a step in the table, never dated before the last one.
 
     :raises IllegalTransitionError: the table has no such step.
     """
     return AgentStateChanged(
-        at=at,
+        at=max(at, agent.since),
         agent_id=agent.id,
         state=transition(agent.state, trigger),
         reason=reason,
@@ -170,25 +180,27 @@ def released(agent: Agent, at: float) -> AgentStateChanged | None:
 
 def resumed(agent: Agent, at: float) -> AgentStateChanged | None:
     """What follows a call without a queue: the wish, else the state that the call interrupted."""
-    state, reason, until = agent.before or ("ready", None, None)
-    if agent.sign_out_after or agent.next_reason or state == "ready":
+    before = agent.before or Interrupted()
+    if agent.sign_out_after or agent.next_reason or before.state == "ready":
         return released(agent, at)
-    if state == "wrap_up":
-        if until is None or until <= at:
+    if before.state == "wrap_up":
+        if before.until is None or before.until <= at:
             return released(agent, at)
-        return changed(agent, "wrap_up", at, until=until)
-    return changed(agent, "not_ready", at, reason=reason, until=until)
+        return changed(agent, "wrap_up", at, call_id=before.call_id, until=before.until)
+    return changed(agent, "not_ready", at, reason=before.reason, until=before.until)
 
 
 def apply_state(agent: Agent, event: AgentStateChanged) -> None:
     """Fold a change of state into the agent."""
     was = agent.state
     if event.state == "talking" and was != "talking":
-        offered = was == "offered"
-        agent.before = ("ready", None, None) if offered else (was, agent.reason, agent.until)
+        agent.before = _interrupted(agent)
         agent.queue = agent.recent.get(event.call_id or "")
     if event.state == "wrap_up" and was != "wrap_up":
-        agent.wrap_up_started = event.at
+        if agent.queue is None and agent.before is not None:
+            agent.queue = agent.before.queue
+        else:
+            agent.wrap_up_started = event.at
     if (event.state, event.reason) != (was, agent.reason):
         agent.since = event.at
     if event.state == "ready" and was not in ("ready", "offered"):
@@ -198,3 +210,9 @@ def apply_state(agent: Agent, event: AgentStateChanged) -> None:
         agent.next_reason = agent.sign_out_after = agent.before = agent.queue = None
     agent.state, agent.reason, agent.until = event.state, event.reason, event.until
     agent.call_id = event.call_id
+
+
+def _interrupted(agent: Agent) -> Interrupted:
+    if agent.state == "offered":
+        return Interrupted()
+    return Interrupted(agent.state, agent.reason, agent.until, agent.call_id, agent.queue)

@@ -41,6 +41,12 @@ def _panel(turn: Turn, agent_id: str) -> None:
         turn.fold.timers.arm("panel", agent_id, turn.now + AGAIN_SECONDS)
 
 
+def _proof(turn: Turn, agent_id: str) -> None:
+    agent = turn.state.agents[agent_id]
+    if agent_id not in turn.memory.panels:
+        presence.tell_panel(turn, agent, connected=False)
+
+
 def _offer(turn: Turn, offer_id: str) -> None:
     """The PBX has been silent for longer than the phone may ring: the agent is free again.
 
@@ -97,6 +103,7 @@ def _match(_turn: Turn, _key: str) -> None:
 _DEADLINES: Final[dict[Kind, Callable[[Turn, str], None]]] = {
     "agent": _agent,
     "panel": _panel,
+    "proof": _proof,
     "offer": _offer,
     "visit": _visit,
     "overflow": _overflow,

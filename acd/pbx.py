@@ -204,6 +204,9 @@ def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
     leg = call.legs.get(before.leg_id)
     if leg is None or not leg.live or in_talk(call, leg):
         return None
+    if before.queue not in turn.fold.queues:
+        _nowhere(turn, call_id, before.channel)
+        return None
     wait_on(turn, before, before.leg_id, before.channel, at, adopted=True)
     return turn.fold.visit_of(call_id)
 

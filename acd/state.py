@@ -101,6 +101,16 @@ class Fold:
         }
         for name in self.queues:
             state.paces.setdefault(name, Pace())
+        for agent in state.agents.values():
+            self._fit(agent)
+        state.seats = {
+            extension: each for extension, each in state.seats.items() if each in state.agents
+        }
+        state.offers = {
+            each.id: each
+            for each in state.offers.values()
+            if each.agent_id in state.agents and each.queue in self.queues
+        }
         for visit in list(state.visits.values()):
             if visit.queue in self.queues:
                 self._stand(visit)
@@ -114,6 +124,18 @@ class Fold:
             self.place(visit, visit.started_at)
         for offer in state.offers.values():
             self.timers.arm("offer", offer.id, offer.until + offers.GRACE_SECONDS)
+
+    def _fit(self, agent: Agent) -> None:
+        """Forget what a changed floor has no more."""
+        offer = self.offer_to(agent)
+        if agent.queue not in self.queues:
+            agent.queue = None
+        if offer is None or offer.queue not in self.queues:
+            agent.offer_id = None
+        agent.recent = {
+            call_id: queue if queue in self.queues else None
+            for call_id, queue in agent.recent.items()
+        }
 
     def apply(self, record: Recorded) -> None:
         """Change the state by one record. Events that do not concern the ACD change nothing."""
@@ -376,6 +398,8 @@ class Fold:
             visit.decided_step = event.step if event.chosen is None else None
 
     def _offer_made(self, event: domain.OfferMade) -> None:
+        if event.agent_id not in self.state.agents or event.queue not in self.queues:
+            return
         offer = Offer(
             id=event.offer_id,
             call_id=event.call_id,
@@ -388,10 +412,9 @@ class Fold:
         )
         self.state.offers[offer.id] = offer
         self.timers.arm("offer", offer.id, offer.until + offers.GRACE_SECONDS)
-        agent = self.state.agents.get(event.agent_id)
-        if agent is not None:
-            agent.offer_id = offer.id
-            agent.offered_at[event.queue] = event.at
+        agent = self.state.agents[event.agent_id]
+        agent.offer_id = offer.id
+        agent.offered_at[event.queue] = event.at
         visit = self.state.visits.get(event.visit_id)
         if visit is not None:
             visit.offer_id = offer.id

@@ -9,6 +9,7 @@ from typing import Final, Literal
 Kind = Literal[
     "agent",  # wrap-up or a spared agent's rest ends
     "panel",  # a browser has been gone too long
+    "proof",  # a panel has not shown itself to this process
     "offer",  # the PBX is silent about an offer
     "visit",  # skills relax, a sticky agent is given up, a rest ends
     "overflow",

@@ -1,7 +1,9 @@
 """Losing the link and finding everything again."""
 
+import msgspec
 import pytest
 
+from config.floor import QueueSettings
 from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
@@ -252,6 +254,78 @@ def test_native_is_told_as_it_happens(one: Centre) -> None:
     assert not one.sent(c.Assign)
     one.hang_up(caller)
     assert one.last(d.QueueLeft).reason == "abandoned"
+
+
+# --- a changed floor ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_queues_and_agents_that_are_no_more(from_checkpoint: bool) -> None:
+    old = floor(agents=2, queues=[QueueSettings(name="support"), QueueSettings(name="sales")])
+    before = Centre(old)
+    before.ready("1001")
+    ringing = before.arrive("sales")
+    before.ring(ringing)
+    before.arrive("sales")
+    kept = before.arrive("support")
+    new = Centre(floor(agents=0, queues=[QueueSettings(name="support")]), connect=False)
+    new.callers, new.now, new.records = before.callers, before.now, list(before.records)
+    if from_checkpoint:
+        new.core.load(msgspec.json.decode(msgspec.json.encode(before.core.dump())))
+    else:
+        for record in before.records:
+            new.core.evolve(record)
+    new.connect(gap=True)
+    assert {each.reason for each in new.events(d.QueueLeft)} == {"withdrawn"}
+    assert new.last(d.OfferEnded).detail == "floor_changed"
+    assert [visit.call_id for visit in new.core.state.visits.values()] == [kept.call_id]
+    sent = new.sent(c.SendTo)
+    assert [each.exten for each in sent] == ["1-hangup-closed", "1-hangup-closed"]
+    for caller in list(new.callers.values()):
+        new.hang_up(caller)
+    assert len(new.events(d.CallEnded)) == 3
+
+
+# --- panels after a restart ----------------------------------------------------------------------
+
+
+def _ringing_browser() -> Centre:
+    centre = Centre(floor(agents=1))
+    centre.step(i.PanelAlive(agent_id="1001"))
+    centre.sign_in("1001", "8901")
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.ring(caller)
+    return centre.restarted()
+
+
+def test_a_ringing_browser_has_time_to_come_back() -> None:
+    new = _ringing_browser()
+    new.connect(gap=True)
+    new.wait(4)
+    new.step(i.PanelAlive(agent_id="1001"))
+    new.wait(4)
+    assert not new.sent(c.Withdraw)
+
+
+def test_a_browser_that_does_not_come_back_loses_the_offer() -> None:
+    new = _ringing_browser()
+    new.connect(gap=True)
+    new.wait(5)
+    assert new.sent(c.Withdraw)
+
+
+def test_an_idle_browser_must_show_itself_before_the_next_offer() -> None:
+    centre = Centre(floor(agents=1))
+    centre.step(i.PanelAlive(agent_id="1001"))
+    centre.sign_in("1001", "8901")
+    centre.ready("1001")
+    new = centre.restarted()
+    new.connect(gap=True)
+    new.arrive()
+    assert not new.sent(c.Assign)
+    new.step(i.PanelAlive(agent_id="1001"))
+    assert new.sent(c.Assign)
 
 
 # --- fencing -----------------------------------------------------------------------------------

@@ -656,6 +656,36 @@ def test_a_call_of_ones_own_is_talking_too(one: Centre) -> None:
     assert one.offer_of(caller).agent_id == "1001"
 
 
+def test_wrap_up_goes_on_after_a_call_of_ones_own(one: Centre) -> None:
+    from tests.support.centre import Caller
+
+    caller = one.arrive()
+    one.talk(caller)
+    one.hang_up(caller)
+    one.wait(5)
+    one.start_agent_leg("1001", "8001", Caller("55.1", ""))
+    one.wait(5)
+    one.end_agent_leg("1001")
+    assert (one.agent().state, one.agent().call_id) == ("wrap_up", caller.call_id)
+    assert one.ask(i.ExtendWrapUp(request_id="r", agent_id="1001", seconds=10)).code is None
+    one.wait(19.9)
+    assert one.agent().state == "wrap_up"
+    one.wait(0.2)
+    assert one.agent().state == "ready"
+
+
+def test_states_are_never_dated_backwards(one: Centre) -> None:
+    caller = one.arrive()
+    one.talk(caller)
+    uniqueid, _ = one.agent_legs.pop("1001")
+    leg = {"channel": f"PJSIP/8001-{uniqueid}", "uniqueid": uniqueid, "linkedid": "x"}
+    one.wait(1)
+    late = i.PbxEvent(event=ami.Hangup(**leg, cause=16), at=one.now - 10)
+    one.step(late)
+    moments = [each.at for each in one.events(d.AgentStateChanged)]
+    assert moments == sorted(moments)
+
+
 def test_dialling_out_while_an_offer_is_on_its_way_takes_it_back(one: Centre) -> None:
     from tests.support.centre import Caller
 

@@ -235,9 +235,7 @@ async def test_a_stalled_database_is_left_and_found_again(
     async with running(journal, dsn, migrate=True):
         journal.append(facts(1, 5))
         await journal.wait_stored()
-        stalled = _family(own_postgres.pid)
-        for pid in stalled:
-            os.kill(pid, signal.SIGSTOP)
+        stalled = _stall(own_postgres.pid)
         try:
             journal.append(facts(6, 5))
             await until(lambda: journal.stats.database == "away")
@@ -250,10 +248,15 @@ async def test_a_stalled_database_is_left_and_found_again(
         await db.close()
 
 
-def _family(pid: int) -> list[int]:
-    """A process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *map(int, children)]
+def _stall(pid: int) -> list[int]:
+    """Stop a process, then its children, which it cannot reap any more; the children come first."""
+    os.kill(pid, signal.SIGSTOP)
+    children = [
+        int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ]
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
+    return [*children, pid]
 
 
 async def test_a_folder_that_was_lost_goes_on_behind_what_is_stored(

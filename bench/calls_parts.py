@@ -1,4 +1,4 @@
-"""Two call centres on this machine for `bench.calls`: the product's, and Asterisk's own queue alone.
+"""Two call centres on this machine for `bench.calls`: ours, and Asterisk's own queue alone.
 
 Both have the same Asterisk with the same endpoints, music, CDR and CEL; in the rival no manager is
 connected. sipp stands for all agents' phones, whose contacts are fixed instead of registered.
@@ -41,15 +41,18 @@ from cti.sandbox.system import (
 from web.users import Passwords, add_user
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-AGENTS = 300
+AGENTS, WAITING = 300, 900
 QUEUE = "support"
-NATIVE = "native"
-RIVAL_DIALPLAN = f"""
+NATIVE, UNASKED = "native", "unasked"
+"""Numbers to call: Asterisk's own queue; ours past the hook that looks the caller up."""
+DIALPLAN = f"""
 [from-trunk]
+exten => {UNASKED},1,Goto(zuoxi-enter,{QUEUE},known)
 exten => {NATIVE},1,Answer(0,i)
  same => n,Queue(zx-{QUEUE})
  same => n,Hangup()
 """
+_BEHIND = "SELECT (SELECT max(last_seq) FROM journal_node) > min(seq) FROM projections"
 RTP_PORTS = 3400
 """Two for each leg: 1,200 customers and 300 agents, and some that have just ended."""
 START_SECONDS = 60.0
@@ -75,7 +78,7 @@ def centre_floor(recording: str) -> Floor:
 
 @dataclass
 class CentreSite(Site):
-    """A site whose phones have fixed contacts.
+    """A site whose phones have fixed contacts, and that sends nothing where there is no music.
 
     :param phones_port: where sipp answers for all of them.
     :param members: whether Asterisk's own queue has its agents from the start.
@@ -86,6 +89,8 @@ class CentreSite(Site):
 
     def _put(self, etc: Path) -> None:
         super()._put(etc)
+        options = etc / "asterisk.conf"
+        self.place.write(options, options.read_text().replace("transmit_silence = yes", ""))
         pjsip, queues = etc / "zuoxi_pjsip.conf", etc / "zuoxi_queues.conf"
         self.place.write(pjsip, fix_contacts(pjsip.read_text(), self.phones_port))
         if self.members:
@@ -131,7 +136,7 @@ class Centre:
     def __init__(self, site: CentreSite, number: str, sink: int) -> None:
         self.site = site
         self.name = site.name
-        self._number = number
+        self.number = number
         self._sink = sink
         self.server: Process | None = None
         self.database: Postgres | None = None
@@ -151,9 +156,7 @@ class Centre:
             return
         connection = await asyncpg.connect(self.dsn)
         try:
-            while await connection.fetchval(
-                "SELECT (SELECT max(last_seq) FROM journal_node) > min(seq) FROM projections"
-            ):
+            while await connection.fetchval(_BEHIND):  # noqa: ASYNC110 - another process's work
                 await asyncio.sleep(0.5)
         finally:
             await connection.close()
@@ -168,14 +171,24 @@ class Centre:
             await sipp.kill()
 
     def customers(
-        self, scenario: str, *, rate: float, talk_seconds: float, calls: int, at_once: int
+        self,
+        scenario: str,
+        *,
+        rate: float,
+        talk_seconds: float,
+        calls: int,
+        at_once: int,
+        number: str | None = None,
     ) -> Process:
-        """Start customers: `rate` each second, `calls` in all, never more than `at_once`."""
+        """Start customers: `rate` each second, `calls` in all, never more than `at_once`.
+
+        :param number: which they call instead of the centre's own.
+        """
         options = ["-r", str(rate), "-m", str(calls), "-l", str(at_once)]
         options += ["-trace_stat", "-stf", str(self._statistics), "-fd", "1"]
         self._statistics.unlink(missing_ok=True)
         port = self.site.sipp
-        return self._sipp("customers", scenario, port, talk_seconds, *options)
+        return self._sipp("customers", scenario, port, talk_seconds, *options, number=number)
 
     @property
     def _statistics(self) -> Path:
@@ -198,15 +211,27 @@ class Centre:
         }
 
     def _sipp(
-        self, role: str, scenario: str, port: int, talk_seconds: float, *options: str
+        self,
+        role: str,
+        scenario: str,
+        port: int,
+        talk_seconds: float,
+        *options: str,
+        number: str | None = None,
     ) -> Process:
         command: list[str | Path] = ["sipp", f"{LOOPBACK}:{self.site.pbx.ports.sip}"]
         command += ["-sf", SCENARIOS / f"{scenario}.xml", "-i", LOOPBACK, "-p", str(port)]
-        command += ["-s", self._number, "-d", str(round(talk_seconds * 1000))]
+        command += ["-s", number or self.number, "-d", str(round(talk_seconds * 1000))]
         command += ["-key", "media", str(self._sink), "-nostdin", "-nd", "-trace_err"]
         command += ["-error_file", self.site.folder / f"{role}-errors.log", *options]
         here = Place(self.site.place.state, None)
         return Process(command, place=here, log=self.site.folder / f"{role}.log", env=PLAIN)
+
+    async def stop_music(self) -> None:
+        """From here on, callers wait in silence."""
+        self.site.place.write(self.site.pbx.etc / "musiconhold.conf", "")
+        async with self.observed(lambda _: None) as remote:
+            await remote.act("Command", Command="module reload res_musiconhold.so")
 
     async def hang_up_all(self) -> None:
         """End every call that is left, and wait until none is."""
@@ -268,7 +293,7 @@ async def both_centres(
                 centre_floor(recording),
                 await database.create_database(name),
                 rtp=RTP_PORTS,
-                extensions_conf=RIVAL_DIALPLAN,
+                extensions_conf=DIALPLAN,
                 phones_port=block.take(),
                 members=name == "rival",
             )

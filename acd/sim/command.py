@@ -23,18 +23,18 @@ err = Console(stderr=True, highlight=False)
 
 def run_seeds(first: int, count: int, *, as_json: bool) -> int:
     """Fault runs `first` to `first + count - 1`, on all cores. 1 when an invariant broke."""
-    verdicts: list[Verdict] = []
+    seen: list[Verdict] = []
     with _progress() as progress:
         task = progress.add_task("seeds", total=count)
-        for verdict in _verdicts(range(first, first + count)):
-            verdicts.append(verdict)
+        for verdict in verdicts(range(first, first + count)):
+            seen.append(verdict)
             progress.advance(task)
-    failed = sorted((v for v in verdicts if v.broken), key=lambda verdict: verdict.seed)
-    faults = sum((verdict.faults for verdict in verdicts), Counter[str]())
+    failed = sorted((v for v in seen if v.broken), key=lambda verdict: verdict.seed)
+    faults = sum((verdict.faults for verdict in seen), Counter[str]())
     summary = {
-        "seeds": len(verdicts),
-        "calls": sum(verdict.calls for verdict in verdicts),
-        "steps": sum(verdict.steps for verdict in verdicts),
+        "seeds": len(seen),
+        "calls": sum(verdict.calls for verdict in seen),
+        "steps": sum(verdict.steps for verdict in seen),
         "faults": dict(sorted(faults.items())),
         "failed": {verdict.seed: verdict.broken for verdict in failed},
     }
@@ -52,7 +52,8 @@ def run_seeds(first: int, count: int, *, as_json: bool) -> int:
     return 1 if failed else 0
 
 
-def _verdicts(seeds: range) -> Iterator[Verdict]:
+def verdicts(seeds: range) -> Iterator[Verdict]:
+    """Run these seeds on all cores; they come as they are done."""
     if len(seeds) < 4:
         yield from map(run_seed, seeds)
         return

@@ -1,19 +1,19 @@
 """A simulated Asterisk with our dialplan: channels, dials, bridges, the native queue, its events.
 
-It behaves as the contract in docs/architecture.md says and as Asterisk 22 was recorded to: events
-in the order of the wire, commands executed in the order of the connection, channels that are gone
-refuse. Randomness comes from the given generator alone.
+It behaves as config/asterisk/zuoxi/extensions.conf says and as Asterisk 22 was recorded to:
+commands are executed in the order of the connection, channels that are gone refuse. Randomness
+comes from the given generator alone.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
 
+from acd.sim.channels import DOWN, RING, RINGING, UP, Channel, Customer, Dial, Phone
 from acd.sim.clockwork import Clockwork, Handle
+from acd.sim.telling import Telling
 from cti.ami import events as ami
 from cti.commands import (
     Assign,
@@ -26,175 +26,140 @@ from cti.commands import (
     SetMute,
     Withdraw,
 )
-from cti.inputs import ChannelState, NativeMember, PbxSnapshot
+from cti.inputs import CallbackWish, ChannelState, Input, NativeMember, PbxSnapshot, SurveyKey
 
-HEARTBEAT_LIMIT_SECONDS = 8.0
+HEARTBEAT_LIMIT_SECONDS = 8
 LOOK_SECONDS = 3.0
+SLICE_SECONDS = 10.0
+RETRY_SECONDS = 2.0
 RTP_TIMEOUT_SECONDS = 10.0
-UP, RINGING, RING, DOWN = 6, 5, 4, 0
-
-Emit = Callable[[ami.AmiEvent], None]
-Place = Literal["waiting", "offered", "talking", "native", "after", "away"]
-
-
-@dataclass(slots=True)
-class Channel:
-    """One channel of the PBX."""
-
-    name: str
-    uniqueid: str
-    linkedid: str
-    caller_number: str | None
-    state: int
-    born: float
-    bridge_id: str | None = None
-    context: str = "default"
-    variables: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Dial:
-    """A ringing agent's leg and what is planned for it."""
-
-    channel: Channel
-    extension: str
-    offer: str
-    native: bool
-    planned: list[Handle] = field(default_factory=list)
-
-    def cancel(self) -> None:
-        """Nothing planned will happen."""
-        for handle in self.planned:
-            handle.cancel()
-
-
-@dataclass(slots=True)
-class Customer:
-    """A caller inside the PBX."""
-
-    channel: Channel
-    queue: str
-    place: Place = "waiting"
-    dial: Dial | None = None
-    agent: Channel | None = None
-    patience: Handle | None = None
-    talk_end: Handle | None = None
-    entered: float = 0.0
-    answered_at: float | None = None
-
-
-@dataclass(slots=True)
-class Phone:
-    """An extension: how it behaves when rung.
-
-    :param answer_seconds: draws the seconds until pick-up; None: rings on.
-    """
-
-    extension: str
-    registered: bool = True
-    channel: str | None = None
-    answer_seconds: Callable[[], float | None] = lambda: 1.0
-    rejects: Callable[[], bool] = lambda: False
-
-    @property
-    def device(self) -> str:
-        """Asterisk's name of the device."""
-        return f"PJSIP/{self.extension}"
-
-    @property
-    def state(self) -> str:
-        """Asterisk's device state word."""
-        if not self.registered:
-            return "UNAVAILABLE"
-        return "INUSE" if self.channel else "NOT_INUSE"
+LAST_WORD_SECONDS = 0.3
+ANNOUNCEMENT_SECONDS = 3.0
+NO_RTP, NORMAL, BUSY, ELSEWHERE = 44, 16, 17, 26
+OUTSIDE = "PJSIP/trunk"
+ENTRY = {
+    "Queue": "ZX_QUEUE",
+    "Entered": "ZX_ENTERED",
+    "CallerPriority": "ZX_PRIO",
+    "Skills": "ZX_SKILLS",
+    "Sticky": "ZX_STICKY",
+}
 
 
 class SimPbx:
-    """The PBX. `emit` gets each AMI event as it is written to the wire."""
+    """The PBX.
 
-    def __init__(self, clock: Clockwork, rng: random.Random, emit: Emit) -> None:
-        self._clock = clock
-        self._rng = rng
-        self._emit = emit
+    :ivar tell: writes its events; `tell.listeners` hear them.
+    :ivar reaction_seconds: how long a redirected channel may take to notice.
+    :ivar enter_seconds: how long a caller takes from the first ring to the queue.
+    :ivar hook: what the dialplan's FastAGI calls reach.
+    """
+
+    def __init__(self, clock: Clockwork, rng: random.Random) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.tell = Telling(clock, rng)
         self._numbers = 0
         self.started_at = clock.now
-        self.heartbeat = clock.now
+        self.heartbeat = self.tell.now
         self.epoch = 0
         self.customers: dict[str, Customer] = {}
         self.phones: dict[str, Phone] = {}
+        self.queues: set[str] = set()
         self.native: dict[tuple[str, str], bool] = {}
+        self._redirects: dict[str, Handle] = {}
+        self.reaction_seconds = 0.0
+        self.enter_seconds: Callable[[], float] = lambda: 0.0
         self.talk_seconds: Callable[[], float] = lambda: 30.0
+        self.hook: Callable[[Input], None] = lambda item: None
         self.on_left: Callable[[Customer], None] = lambda customer: None
         self.on_answered: Callable[[Customer, float], None] = lambda customer, waited: None
 
-    # --- what people do ---
+    # --- what people do -----------------------------------------------------------------------
 
     def call(
         self, queue: str, number: str, patience: float | None, variables: dict[str, str]
     ) -> Customer:
         """A customer calls and enters `queue`; leaves after `patience` seconds of waiting."""
-        channel = self._channel("PJSIP/trunk", number, None)
-        customer = Customer(channel=channel, queue=queue, entered=self._clock.now)
-        self.customers[channel.name] = customer
-        self._emit(self._about(ami.Newchannel, channel))
-        channel.state = UP
-        self._emit(self._about(ami.Newstate, channel))
-        if patience is not None:
-            customer.patience = self._clock.after(patience, lambda: self.customer_leaves(customer))
-        channel.variables |= {"ZX_QUEUE": queue, "ZX_ENTERED": f"{self._clock.now:.3f}"}
+        channel = self.new_channel(OUTSIDE, number, None)
         channel.variables |= variables
-        self._say(channel, "ZxEnter", self._enter_headers(channel))
-        self._wait(customer)
+        customer = Customer(channel=channel, queue=queue, entered=self.clock.now)
+        self.customers[channel.name] = customer
+        self.tell.channel(ami.Newchannel, channel)
+        if patience is not None:
+            customer.patience = self.clock.after(patience, lambda: self.customer_leaves(customer))
+        seconds = self.enter_seconds()
+        if seconds:
+            self._later(customer, seconds, lambda: self.enter(customer, queue))
+        else:
+            self.enter(customer, queue)
         return customer
 
     def customer_leaves(self, customer: Customer) -> None:
         """The customer hangs up, wherever the call is."""
-        if customer.channel.name in self.customers:
-            self._end_customer(customer, cause=16)
-
-    def agent_hangs_up(self, extension: str) -> None:
-        """Whoever talks on `extension` hangs up."""
-        for customer in list(self.customers.values()):
-            if customer.agent and _extension(customer.agent.name) == extension:
-                self._agent_gone(customer, lost=False)
+        if self.is_here(customer):
+            self.tell.channel(ami.HangupRequest, customer.channel, cause=NORMAL)
+            self.end(customer)
 
     def set_registered(self, extension: str, registered: bool) -> None:
         """A phone appears or disappears; a call on a dead phone is lost after its RTP timeout."""
         phone = self.phones[extension]
         phone.registered = registered
-        self._device(phone)
+        self.tell.device(phone)
         if registered:
             return
-        for customer in list(self.customers.values()):
-            if customer.agent and _extension(customer.agent.name) == extension:
-                self._clock.after(
-                    RTP_TIMEOUT_SECONDS, partial(self._agent_gone, customer, lost=True)
+        for customer in self.customers.values():
+            if customer.agent and customer.agent.name in phone.channels:
+                self.clock.after(
+                    RTP_TIMEOUT_SECONDS, partial(self._leg_dies, customer, customer.agent)
                 )
+            elif customer.channel.name in phone.channels:
+                self.clock.after(RTP_TIMEOUT_SECONDS, partial(self.end, customer, NO_RTP))
 
-    # --- what the server does ---
+    def _leg_dies(self, customer: Customer, leg: Channel) -> None:
+        if self.is_here(customer) and customer.agent is leg:
+            self.agent_gone(customer, NO_RTP)
+
+    # --- what the server does -----------------------------------------------------------------
 
     def beat(self) -> None:
         """The server set the heartbeat."""
-        self.heartbeat = self._clock.now
+        self.heartbeat = int(self.tell.now)
+
+    def claim(self, node: str) -> int:
+        """A server takes the next epoch and says so."""
+        self.epoch = max(int(self.tell.now * 1000), self.epoch + 1)
+        self.tell.user(None, "ZxEpoch", Epoch=str(self.epoch), Node=node)
+        return self.epoch
 
     def execute(self, command: PbxCommand) -> str | None:
         """Carry a command out; the reason where it is refused."""
         match command:
             case Assign():
-                return self._redirect_offer(command)
-            case Withdraw():
-                return self._withdraw(command)
+                refused = self._redirect(command.channel, "zuoxi-offer", _offer_exten(command))
+            case Withdraw(agent_channel=None):
+                exten = f"{command.epoch}-back"
+                refused = self._redirect(command.customer_channel, "zuoxi-wait", exten)
+            case Withdraw(agent_channel=str(leg)):
+                refused = self._withdraw(command, leg)
             case SendTo():
-                return self._send_to(command)
+                refused = self._redirect(command.channel, command.context, command.exten)
             case HangUp():
-                return self._hang_up(command.channel)
+                refused = self._hang_up(command.channel)
             case SetMute():
-                return None if command.channel in self.customers else "No such channel"
+                refused = self._mute(command)
             case NativeJoin() | NativeLeave() | NativePause():
-                self._change_native(command)
-        return None
+                refused = self._change_native(command)
+        return refused
 
-    def _change_native(self, command: NativeJoin | NativeLeave | NativePause) -> None:
+    def _withdraw(self, command: Withdraw, leg: str) -> str | None:
+        customer = self.customers.get(command.customer_channel)
+        if customer is None:
+            return "No such channel"
+        customer.channel.variables["ZX_RESCIND"] = command.offer_id
+        return self._hang_up(leg)
+
+    def _change_native(self, command: NativeJoin | NativeLeave | NativePause) -> str | None:
         match command:
             case NativeJoin():
                 self.native[command.queue, command.extension] = command.paused
@@ -204,20 +169,62 @@ class SimPbx:
                 for key in self.native:
                     if key[1] == command.extension:
                         self.native[key] = command.paused
+        return None
 
-    def snapshot(self) -> PbxSnapshot:
-        """The whole state, as a connecting server reads it."""
-        channels = []
+    def _mute(self, command: SetMute) -> str | None:
+        customer = self.customers.get(command.channel)
+        if customer is None or not customer.channel.variables.get("ZX_REC"):
+            return "Cannot set mute flag"
+        self.tell.channel(ami.MixMonitorMute, customer.channel, direction="both", mute=command.mute)
+        return None
+
+    def _hang_up(self, name: str) -> str | None:
+        if name in self.customers:
+            self.end(self.customers[name])
+            return None
+        for customer in list(self.customers.values()):
+            if customer.agent and customer.agent.name == name:
+                self.agent_gone(customer, ELSEWHERE, by_itself=False)
+                return None
+            if customer.dial and customer.dial.channel.name == name:
+                self._dial_fails(customer.dial, "NOANSWER", "noanswer")
+                return None
+        return "No such channel"
+
+    def channel_states(self) -> list[ChannelState]:
+        """All channels, as `Status` lists them."""
+        found = []
         for customer in self.customers.values():
-            channels.append(self._state(customer.channel))
+            found.append(self._state(customer.channel))
             if customer.dial:
-                channels.append(self._state(customer.dial.channel))
+                found.append(self._state(customer.dial.channel))
             if customer.agent:
-                channels.append(self._state(customer.agent))
+                found.append(self._state(customer.agent))
+        return found
+
+    def _state(self, channel: Channel) -> ChannelState:
+        return ChannelState(
+            name=channel.name,
+            uniqueid=channel.uniqueid,
+            linkedid=channel.linkedid,
+            state=channel.state,
+            caller_number=channel.caller_number,
+            context=channel.context,
+            bridge_id=channel.bridge_id,
+            duration_seconds=float(int(self.clock.now - channel.born)),
+            variables={
+                name: value
+                for name, value in channel.variables.items()
+                if value and name.startswith("ZX_")
+            },
+        )
+
+    def snapshot(self, at: float, channels: list[ChannelState], epoch: int) -> PbxSnapshot:
+        """The whole state: `channels` were read before, the rest is read now."""
         return PbxSnapshot(
-            at=self._clock.now,
-            pbx_started_at=self.started_at,
-            epoch=self.epoch,
+            at=at,
+            pbx_started_at=float(int(self.started_at)),
+            epoch=epoch,
             channels=channels,
             device_states={phone.device: phone.state for phone in self.phones.values()},
             native_members=[
@@ -227,7 +234,7 @@ class SimPbx:
             native_waiting=[
                 customer.channel.uniqueid
                 for customer in self.customers.values()
-                if customer.place == "native" and not customer.dial
+                if customer.place == "native"
             ],
         )
 
@@ -239,290 +246,439 @@ class SimPbx:
                     handle.cancel()
             if customer.dial:
                 customer.dial.cancel()
+            if customer.agent:
+                customer.talked.append((customer.met_at, self.clock.now))
             self.on_left(customer)
+        self.tell.forget()
         self.customers.clear()
         self.native.clear()
         for phone in self.phones.values():
-            phone.channel = None
-        self.started_at = self._clock.now
+            phone.channels.clear()
+        self.started_at = self.clock.now
         self.epoch = 0
-        self.heartbeat = 0.0
+        self.heartbeat = 0
 
-    # --- the dialplan ---
+    # --- the dialplan: waiting ----------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """Whether the dialplan takes the server for alive."""
+        return self.tell.now - self.heartbeat <= HEARTBEAT_LIMIT_SECONDS
+
+    def is_here(self, customer: Customer) -> bool:
+        """Whether the channel lives."""
+        return self.customers.get(customer.channel.name) is customer
+
+    def _later(self, customer: Customer, seconds: float, action: Callable[[], None]) -> None:
+        """The next step of the dialplan, unless the channel is moved or gone before."""
+        moves = customer.moves
+
+        def step() -> None:
+            if customer.moves == moves and self.is_here(customer):
+                action()
+
+        self.clock.after(seconds, step)
+
+    def enter(self, customer: Customer, queue: str, *, overflow: bool = False) -> None:
+        """`zuoxi-enter`: the queue is told of the caller."""
+        channel, variables = customer.channel, customer.channel.variables
+        customer.moves += 1
+        channel.context = "zuoxi-enter"
+        if channel.state != UP:
+            channel.state = UP
+            self.tell.channel(ami.Newstate, channel)
+        customer.queue = queue
+        variables |= {"ZX_QUEUE": queue, "ZX_STATE": "waiting"}
+        if overflow:
+            self.tell.user(channel, "ZxLeave", Verb="overflow", Argument=queue)
+        else:
+            customer.entered = self.clock.now
+            variables |= {"ZX_ENTERED": f"{self.tell.now:.3f}", "ZX_VERB": ""}
+        headers = {header: variables.get(name, "") for header, name in ENTRY.items()}
+        self.tell.user(channel, "ZxEnter", **headers)
+        self._wait(customer)
 
     def _wait(self, customer: Customer) -> None:
+        """`zuoxi-wait,s`: music, and every few seconds a look at the heartbeat."""
+        customer.moves += 1
         customer.place = "waiting"
         customer.channel.context = "zuoxi-wait"
-        customer.channel.variables["ZX_STATE"] = "waiting"
-        self._look(customer)
+        self._later(customer, LOOK_SECONDS, lambda: self._look(customer))
 
     def _look(self, customer: Customer) -> None:
-        """The waiting loop: every few seconds a look at the heartbeat."""
-        self._clock.after(LOOK_SECONDS, lambda: self._looked(customer))
+        if self.alive:
+            self._later(customer, LOOK_SECONDS, lambda: self._look(customer))
+        else:
+            self._go_native(customer)
 
-    def _looked(self, customer: Customer) -> None:
-        if customer.channel.name not in self.customers:
-            return
-        if customer.place == "waiting":
-            if self._clock.now - self.heartbeat > HEARTBEAT_LIMIT_SECONDS:
-                self._go_native(customer)
-            self._look(customer)
-        elif customer.place == "native":
-            if self._clock.now - self.heartbeat <= HEARTBEAT_LIMIT_SECONDS and not customer.dial:
-                self._say(customer.channel, "ZxWait", {"Queue": customer.queue})
-                self._wait(customer)
-                return
-            self._serve_natively(customer)
-            self._look(customer)
+    def _fetched(self, customer: Customer, exten: str) -> None:
+        """`zuoxi-wait,<epoch>-...`: fetched out of an offer or the native queue, or stale."""
+        variables = customer.channel.variables
+        if variables.get("ZX_STATE") == "native":
+            variables["ZX_STATE"] = "waiting"
+            self.tell.user(customer.channel, "ZxWait", Queue=customer.queue)
+            self._wait(customer)
+        elif variables.get("ZX_STATE") == "offered":
+            self._back(customer, "stale" if self._stale(exten) else "rescinded", "")
+        else:
+            self._wait(customer)
+
+    def _stale(self, exten: str) -> bool:
+        return int(exten.partition("-")[0]) < self.epoch
+
+    # --- the dialplan: Asterisk's own queue ---------------------------------------------------
 
     def _go_native(self, customer: Customer) -> None:
-        customer.place = "native"
         customer.channel.context = "zuoxi-native"
         customer.channel.variables["ZX_STATE"] = "native"
-        self._say(customer.channel, "ZxNative", {"Queue": customer.queue})
+        self.tell.user(customer.channel, "ZxNative", Queue=customer.queue)
+        self._record(customer)
+        self._slice(customer)
+
+    def _slice(self, customer: Customer) -> None:
+        customer.moves += 1
+        customer.place = "native"
+        self._later(customer, SLICE_SECONDS, lambda: self._slice_over(customer))
         self._serve_natively(customer)
 
+    def _slice_over(self, customer: Customer) -> None:
+        if customer.dial:  # a phone that rings when the slice ends rings on
+            self._later(customer, 1.0, lambda: self._slice_over(customer))
+        elif self.alive:
+            self._fetched(customer, "")
+        else:
+            self._slice(customer)
+
     def _serve_natively(self, customer: Customer) -> None:
-        if customer.dial or customer.place != "native":
-            return
         for (queue, extension), paused in self.native.items():
             phone = self.phones[extension]
-            if queue == customer.queue and not paused and phone.registered and not phone.channel:
-                self._dial(customer, phone, offer="", ring_seconds=15, native=True)
-                return
+            usable = phone.registered and not phone.channels
+            if queue == customer.queue and not paused and usable and not customer.dial:
+                self.ring(customer, extension, 15.0, native=True)
+        if not customer.dial:
+            self._later(customer, RETRY_SECONDS, lambda: self._serve_natively(customer))
 
-    def _redirect_offer(self, command: Assign) -> str | None:
-        customer = self.customers.get(command.channel)
+    def take_place(self, of: Customer, customer: Customer) -> None:
+        """`customer` stands where `of` stood in the dialplan, by an attended transfer."""
+        variables = of.channel.variables
+        customer.channel.variables |= variables
+        customer.channel.context = of.channel.context
+        customer.queue, customer.entered, customer.place = of.queue, of.entered, of.place
+        customer.moves += 1
+        if of.dial is not None:
+            customer.dial, of.dial = of.dial, None
+            customer.dial.caller = customer
+        if of.place == "native":
+            self._slice(customer)
+        elif of.place != "offered":
+            self._wait(customer)
+
+    # --- the dialplan: redirects --------------------------------------------------------------
+
+    def _redirect(self, name: str, context: str, exten: str) -> str | None:
+        """The channel notices a little later; a newer redirect takes the older's place."""
+        customer = self.customers.get(name)
         if customer is None:
             return "Channel does not exist"
+        if not self.reaction_seconds:
+            self._goto(customer, context, exten)
+            return None
+        before = self._redirects.pop(name, None)
+        if before:
+            before.cancel()
+        seconds = self.rng.uniform(0, self.reaction_seconds)
+        self._redirects[name] = self.clock.after(
+            seconds, lambda: self._goto(customer, context, exten)
+        )
+        return None
+
+    def _goto(self, customer: Customer, context: str, exten: str) -> None:
+        if not self.is_here(customer):
+            return
         self._leave_place(customer)
-        customer.channel.context = "zuoxi-offer"
-        if command.epoch != self.epoch:
-            self._back(customer, command.offer_id, "stale", "")
-            return None
-        customer.place = "offered"
-        customer.channel.variables |= {"ZX_STATE": "offered", "ZX_OFFER": command.offer_id}
-        phone = self.phones[command.extension]
-        if not phone.registered:
-            self._back(customer, command.offer_id, "unavailable", "CHANUNAVAIL")
-            return None
-        self._dial(customer, phone, command.offer_id, command.ring_seconds, native=False)
-        return None
-
-    def _dial(
-        self, customer: Customer, phone: Phone, offer: str, ring_seconds: float, *, native: bool
-    ) -> None:
-        channel = self._channel(
-            phone.device, customer.channel.caller_number, customer.channel.linkedid
-        )
-        dial = Dial(channel=channel, extension=phone.extension, offer=offer, native=native)
-        customer.dial = dial
-        self._emit(self._about(ami.Newchannel, channel))
-        self._emit(self._dialled(ami.DialBegin, customer.channel, channel))
-        busy = phone.channel is not None or phone.rejects()
-        if busy:
-            self._plan(dial, 0.05, lambda: self._dial_fails(customer, "BUSY", "busy"))
-            return
-        phone.channel = channel.name
-        self._device(phone)
-        self._plan(dial, 0.05, lambda: self._rings(channel))
-        pick_up = phone.answer_seconds()
-        if pick_up is not None and pick_up < ring_seconds:
-            self._plan(dial, 0.06 + pick_up, lambda: self._answered(customer))
-        self._plan(
-            dial, 0.06 + ring_seconds, lambda: self._dial_fails(customer, "NOANSWER", "noanswer")
-        )
-
-    def _plan(self, dial: Dial, seconds: float, action: Callable[[], None]) -> None:
-        dial.planned.append(self._clock.after(seconds, action))
-
-    def _rings(self, channel: Channel) -> None:
-        channel.state = RINGING
-        self._emit(self._about(ami.Newstate, channel))
-
-    def _answered(self, customer: Customer) -> None:
-        dial = customer.dial
-        if dial is None:
-            return
-        dial.cancel()
-        customer.dial = None
-        customer.place = "talking"
-        customer.agent = dial.channel
-        dial.channel.state = UP
-        customer.answered_at = self._clock.now
-        if customer.patience:
-            customer.patience.cancel()
-        bridge = f"bridge-{self._next()}"
-        self._emit(self._about(ami.Newstate, dial.channel))
-        self._emit(self._dialled(ami.DialEnd, customer.channel, dial.channel, status="ANSWER"))
-        pair = [customer.channel, dial.channel]
-        self._rng.shuffle(pair)
-        for channel in pair:
-            channel.bridge_id = bridge
-            self._emit(self._about(ami.BridgeEnter, channel, bridge_id=bridge))
-        self.on_answered(customer, self._clock.now - customer.entered)
-        customer.talk_end = self._clock.after(
-            self.talk_seconds(), lambda: self._conversation_ends(customer)
-        )
-
-    def _conversation_ends(self, customer: Customer) -> None:
-        if self._rng.random() < 0.5:
-            self.customer_leaves(customer)
+        customer.moves += 1
+        if self._stale(exten) and context == "zuoxi-offer":
+            offer = exten.split("-")[1]
+            self.tell.user(customer.channel, "ZxBack", Offer=offer, Status="", Reason="stale")
+        if context == "zuoxi-wait" or self._stale(exten):
+            self._fetched(customer, exten)
+        elif context == "zuoxi-offer":
+            self._offer(customer, *exten.split("-")[1:])
+        elif customer.channel.variables.get("ZX_STATE") != "waiting":
+            self._fetched(customer, exten)
+        elif context == "zuoxi-announce":
+            customer.place = "announced"
+            customer.channel.context = context
+            seconds = self.rng.uniform(0.5, ANNOUNCEMENT_SECONDS)
+            self._later(customer, seconds, lambda: self._wait(customer))
         else:
-            self._agent_gone(customer, lost=False)
-
-    def _dial_fails(self, customer: Customer, status: str, reason: str) -> None:
-        dial = customer.dial
-        if dial is None:
-            return
-        self._drop_dial(customer, status)
-        if dial.native:
-            self._serve_natively(customer)
-            return
-        self._back(customer, dial.offer, reason, status)
-
-    def _drop_dial(self, customer: Customer, status: str) -> None:
-        dial = customer.dial
-        if dial is None:
-            return
-        dial.cancel()
-        customer.dial = None
-        self._emit(self._dialled(ami.DialEnd, customer.channel, dial.channel, status=status))
-        self._hang(dial.channel, 17 if status == "BUSY" else 26)
-
-    def _back(self, customer: Customer, offer: str, reason: str, status: str) -> None:
-        customer.channel.variables["ZX_OFFER"] = ""
-        self._say(customer.channel, "ZxBack", {"Offer": offer, "Reason": reason, "Status": status})
-        self._wait(customer)
-
-    def _agent_gone(self, customer: Customer, *, lost: bool) -> None:
-        """The agent's leg ended under a conversation: after it, or back to the wait if it died."""
-        agent = customer.agent
-        if agent is None or customer.channel.name not in self.customers:
-            return
-        self._unbridge(customer)
-        customer.agent = None
-        self._hang(agent, 44 if lost else 16)
-        if lost or customer.channel.variables.get("ZX_RESCIND"):
-            offer = customer.channel.variables.get("ZX_OFFER", "")
-            customer.answered_at = None
-            self._back(customer, offer, "agent_lost" if lost else "rescinded", "ANSWER")
-            return
-        customer.place = "after"
-        customer.channel.context = "zuoxi-after"
-        customer.channel.variables["ZX_STATE"] = "after"
-        self._clock.after(0.02, lambda: self.customer_leaves(customer))
-
-    def _withdraw(self, command: Withdraw) -> str | None:
-        customer = self.customers.get(command.customer_channel)
-        if customer is None:
-            return "No such channel"
-        if command.agent_channel is None:
-            if customer.place == "offered":
-                self._drop_dial(customer, "CANCEL")
-                self._wait(customer)
-            return None
-        customer.channel.variables["ZX_RESCIND"] = command.offer_id
-        if customer.dial and customer.dial.channel.name == command.agent_channel:
-            dial = customer.dial
-            self._drop_dial(customer, "CANCEL")
-            self._back(customer, dial.offer, "rescinded", "CANCEL")
-        elif customer.agent and customer.agent.name == command.agent_channel:
-            self._agent_gone(customer, lost=False)
-        else:
-            return "No such channel"
-        customer.channel.variables.pop("ZX_RESCIND", None)
-        return None
-
-    def _send_to(self, command: SendTo) -> str | None:
-        customer = self.customers.get(command.channel)
-        if customer is None:
-            return "Channel does not exist"
-        self._leave_place(customer)
-        epoch, _, rest = command.exten.partition("-")
-        if command.context == "zuoxi-leave":
-            self._leave(customer, epoch, rest)
-            return None
-        came_back = customer.place == "native"
-        self._wait(customer)
-        if came_back:
-            self._say(customer.channel, "ZxWait", {"Queue": customer.queue})
-        return None
-
-    def _leave(self, customer: Customer, epoch: str, rest: str) -> None:
-        if epoch != str(self.epoch):
-            self._wait(customer)
-            return
-        verb, _, argument = rest.partition("-")
-        self._say(customer.channel, "ZxLeave", {"Verb": verb, "Argument": argument})
-        if verb == "overflow":
-            customer.queue = argument
-            customer.channel.variables["ZX_QUEUE"] = argument
-            self._say(customer.channel, "ZxEnter", self._enter_headers(customer.channel))
-            self._wait(customer)
-            return
-        customer.place = "away"
-        customer.channel.variables["ZX_STATE"] = "after"
-        self._clock.after(0.1, lambda: self.customer_leaves(customer))
+            self._leave(customer, *exten.split("-")[1:])
 
     def _leave_place(self, customer: Customer) -> None:
         """A redirect takes the channel out of whatever it was in."""
-        self._drop_dial(customer, "CANCEL")
+        self.drop_dial(customer, "CANCEL")
         if customer.agent:
-            agent, customer.agent = customer.agent, None
-            self._unbridge(customer)
-            self._hang(agent, 16)
+            agent = self.part(customer)
+            self.hang(agent, NORMAL, by=customer.channel)
 
-    def _hang_up(self, name: str) -> str | None:
-        if name in self.customers:
-            self.customer_leaves(self.customers[name])
-            return None
-        for customer in list(self.customers.values()):
-            if customer.agent and customer.agent.name == name:
-                self._agent_gone(customer, lost=False)
-                return None
-            if customer.dial and customer.dial.channel.name == name:
-                self._dial_fails(customer, "CANCEL", "noanswer")
-                return None
-        return "No such channel"
+    # --- the dialplan: offers -----------------------------------------------------------------
 
-    def _end_customer(self, customer: Customer, cause: int) -> None:
+    def _offer(
+        self, customer: Customer, offer: str, extension: str, seconds: str, flags: str
+    ) -> None:
+        customer.place = "offered"
+        customer.channel.context = "zuoxi-offer"
+        customer.channel.variables |= {
+            "ZX_STATE": "offered",
+            "ZX_OFFER": offer,
+            "ZX_FLAGS": flags,
+        }
+        if "r" in flags:
+            self._record(customer)
+        if self.phones[extension].registered:
+            self.ring(customer, extension, float(seconds), offer=offer)
+        else:
+            self._back(customer, "unavailable", "CHANUNAVAIL")
+
+    def _record(self, customer: Customer) -> None:
+        variables = customer.channel.variables
+        if not variables.get("ZX_REC"):
+            variables["ZX_REC"] = customer.channel.uniqueid
+            self.tell.user(customer.channel, "ZxRecord", File=customer.channel.uniqueid)
+
+    def _back(self, customer: Customer, reason: str, status: str) -> None:
+        """`zuoxi-back`: to the wait, and why."""
+        variables = customer.channel.variables
+        variables["ZX_STATE"] = "waiting"
+        offer = variables.get("ZX_OFFER", "")
+        self.tell.user(customer.channel, "ZxBack", Offer=offer, Reason=reason, Status=status)
+        self._wait(customer)
+
+    def agent_gone(self, customer: Customer, cause: int, *, by_itself: bool = True) -> None:
+        """The leg that was talked to ended under the conversation.
+
+        :param by_itself: its phone hung up, or it died; else a manager ended it.
+        """
+        if by_itself and cause == NORMAL and customer.agent:
+            self.tell.channel(ami.HangupRequest, customer.agent, cause=cause)
+        self.hang(self.part(customer), cause)
+        customer.moves += 1
+        customer.place = "after"
+        variables = customer.channel.variables
+        if customer.channel.context != "zuoxi-offer":
+            self._later(customer, 0.0, lambda: self.end(customer))
+        elif variables.get("ZX_RESCIND", "-") == variables.get("ZX_OFFER"):
+            self._back(customer, "rescinded", "ANSWER")
+        elif by_itself and cause == NORMAL:
+            self._offer_over(customer, cause)
+        else:
+            self._later(customer, LAST_WORD_SECONDS, lambda: self._offer_over(customer, cause))
+
+    def _offer_over(self, customer: Customer, cause: int) -> None:
+        variables = customer.channel.variables
+        if cause == NO_RTP:
+            customer.answered_at = None
+            self._back(customer, "agent_lost", "ANSWER")
+        elif "s" in variables.get("ZX_FLAGS", ""):
+            variables["ZX_STATE"] = "after"
+            customer.channel.context = "zuoxi-after"
+            self._later(customer, self.rng.uniform(0.5, 4.0), lambda: self._survey(customer))
+        else:
+            self._later(customer, 0.02, lambda: self.end(customer))
+
+    def _survey(self, customer: Customer) -> None:
+        if self.alive:
+            self.hook(SurveyKey(uniqueid=customer.channel.uniqueid, score=self.rng.randint(1, 5)))
+        self.end(customer)
+
+    # --- the dialplan: leaving the wait -------------------------------------------------------
+
+    def _leave(self, customer: Customer, verb: str, argument: str = "") -> None:
+        customer.channel.context = "zuoxi-leave"
+        if verb == "overflow" and argument in self.queues:
+            self.enter(customer, argument, overflow=True)
+        elif verb == "callback":
+            customer.place = "announced"
+            self._later(customer, 2.0, lambda: self._callback(customer))
+        elif verb in ("number", "voicemail", "hangup"):
+            self._left(customer, verb, argument)
+            seconds = self.rng.uniform(0.1, 6.0)
+            self._later(customer, seconds, lambda: self.end(customer))
+        else:
+            self._wait(customer)
+
+    def _left(self, customer: Customer, verb: str, argument: str) -> None:
+        customer.place = "away"
+        customer.channel.variables |= {
+            "ZX_STATE": "left",
+            "ZX_VERB": verb,
+            "ZX_ARG": argument,
+        }
+        self.tell.user(customer.channel, "ZxLeave", Verb=verb, Argument=argument)
+
+    def _callback(self, customer: Customer) -> None:
+        number = customer.channel.caller_number or ""
+        if self.rng.random() < 0.5:
+            self._wait(customer)
+            return
+        if self.alive:
+            uniqueid, queue = customer.channel.uniqueid, customer.queue
+            self.hook(CallbackWish(uniqueid=uniqueid, number=number, queue=queue))
+        self._left(customer, "callback", number)
+        self._later(customer, 1.0, lambda: self.end(customer))
+
+    # --- dials and bridges --------------------------------------------------------------------
+
+    def ring(
+        self,
+        customer: Customer,
+        extension: str,
+        seconds: float,
+        *,
+        offer: str = "",
+        native: bool = False,
+    ) -> None:
+        """Dial a phone, or a number outside where there is no such phone."""
+        phone = self.phones.get(extension)
+        caller = customer.channel
+        device = OUTSIDE if phone is None else phone.device
+        channel = self.new_channel(device, caller.caller_number, caller.linkedid)
+        dial = customer.dial = Dial(caller=customer, channel=channel, offer=offer, native=native)
+        busy = phone is not None and (bool(phone.channels) or phone.rejects())
+        if phone is not None:
+            phone.channels[channel.name] = channel
+        self.tell.channel(ami.Newchannel, channel, by=caller)
+        self.tell.dial(ami.DialBegin, caller, channel)
+        if busy:
+            self._plan(dial, 0.05, lambda: self._dial_fails(dial, "BUSY", "busy"))
+            return
+        self._plan(dial, 0.05, lambda: self._rings(channel))
+        pick_up = 1.0 if phone is None else phone.answer_seconds()
+        if pick_up is not None and pick_up < seconds:
+            self._plan(dial, 0.06 + pick_up, lambda: self._answered(dial))
+        self._plan(dial, 0.06 + seconds, lambda: self._dial_fails(dial, "NOANSWER", "noanswer"))
+
+    def _plan(self, dial: Dial, seconds: float, action: Callable[[], None]) -> None:
+        dial.planned.append(self.clock.after(seconds, action))
+
+    def _rings(self, channel: Channel) -> None:
+        channel.state = RINGING
+        self.tell.channel(ami.Newstate, channel)
+        self._tell_device(channel)
+
+    def _answered(self, dial: Dial) -> None:
+        customer = dial.caller
+        dial.cancel()
+        customer.dial = None
+        dial.channel.state = UP
+        if customer.patience:
+            customer.patience.cancel()
+        self.tell.channel(ami.Newstate, dial.channel)
+        self._tell_device(dial.channel)
+        self.tell.dial(ami.DialEnd, customer.channel, dial.channel, dial_status="ANSWER")
+        if customer.channel.state != UP:
+            customer.channel.state = UP
+            self.tell.channel(ami.Newstate, customer.channel)
+        customer.answered_at = self.clock.now
+        customer.moves += 1
+        self.meet(customer, dial.channel, f"bridge-{self._next()}")
+        self.on_answered(customer, self.clock.now - customer.entered)
+        customer.talk_end = self.clock.after(
+            self.talk_seconds(), lambda: self._conversation_ends(customer)
+        )
+
+    def meet(self, customer: Customer, leg: Channel, bridge: str) -> None:
+        """The two are bridged; who is in the bridge already stays there."""
+        customer.agent = leg
+        customer.place = "talking"
+        customer.met_at = self.clock.now
+        pair = [channel for channel in (customer.channel, leg) if channel.bridge_id != bridge]
+        self.rng.shuffle(pair)
+        for channel in pair:
+            channel.bridge_id = bridge
+            self.tell.channel(ami.BridgeEnter, channel, bridge_id=bridge)
+
+    def _conversation_ends(self, customer: Customer) -> None:
+        if self.rng.random() < 0.5:
+            self.customer_leaves(customer)
+        elif customer.agent:
+            self.agent_gone(customer, NORMAL)
+
+    def part(self, customer: Customer) -> Channel:
+        """The conversation is over; its other leg, which still lives, is given."""
+        agent = customer.agent
+        assert agent is not None, "nobody is talked to"
+        customer.agent = None
+        customer.talked.append((customer.met_at, self.clock.now))
+        if customer.talk_end:
+            customer.talk_end.cancel()
+        for channel in (agent, customer.channel):
+            self.leave_bridge(channel)
+        return agent
+
+    def leave_bridge(self, channel: Channel) -> None:
+        """The channel leaves its bridge."""
+        if channel.bridge_id:
+            bridge, channel.bridge_id = channel.bridge_id, None
+            self.tell.channel(ami.BridgeLeave, channel, bridge_id=bridge)
+
+    def _dial_fails(self, dial: Dial, status: str, reason: str) -> None:
+        customer = dial.caller
+        self.drop_dial(customer, status)
+        variables = customer.channel.variables
+        if dial.native:
+            self._later(customer, RETRY_SECONDS, lambda: self._serve_natively(customer))
+        elif not dial.offer:
+            self._later(customer, 0.0, lambda: self.end(customer))
+        elif variables.get("ZX_RESCIND") == dial.offer:
+            self._back(customer, "rescinded", status)
+        else:
+            self._back(customer, reason, status)
+
+    def drop_dial(self, customer: Customer, status: str) -> None:
+        """The ringing leg ends."""
+        dial = customer.dial
+        if dial is None:
+            return
+        dial.cancel()
+        customer.dial = None
+        self.tell.dial(ami.DialEnd, customer.channel, dial.channel, dial_status=status)
+        self.hang(dial.channel, BUSY if status == "BUSY" else ELSEWHERE, by=customer.channel)
+
+    def end(self, customer: Customer, cause: int = NORMAL) -> None:
+        """The channel ends, and what hangs on it."""
+        if not self.is_here(customer):
+            return
         for handle in (customer.patience, customer.talk_end):
             if handle:
                 handle.cancel()
-        self._drop_dial(customer, "CANCEL")
+        self.drop_dial(customer, "CANCEL")
         if customer.agent:
-            agent, customer.agent = customer.agent, None
-            self._unbridge(customer)
-            self._hang(agent, 16)
+            self.hang(self.part(customer), NORMAL, by=customer.channel)
+        customer.moves += 1
         del self.customers[customer.channel.name]
-        self._hang(customer.channel, cause)
+        self.hang(customer.channel, cause)
         self.on_left(customer)
 
-    def _unbridge(self, customer: Customer) -> None:
-        if customer.talk_end:
-            customer.talk_end.cancel()
-        pair = [channel for channel in (customer.channel, customer.agent) if channel]
-        for channel in pair:
-            if channel.bridge_id:
-                bridge, channel.bridge_id = channel.bridge_id, None
-                self._emit(self._about(ami.BridgeLeave, channel, bridge_id=bridge))
-
-    def _hang(self, channel: Channel, cause: int) -> None:
+    def hang(self, channel: Channel, cause: int, by: Channel | None = None) -> None:
+        """A channel is gone."""
         channel.state = DOWN
-        self._emit(self._about(ami.Hangup, channel, cause=cause))
-        phone = self.phones.get(_extension(channel.name))
-        if phone and phone.channel == channel.name:
-            phone.channel = None
-            self._device(phone)
+        self.tell.channel(ami.Hangup, channel, by=by, cause=cause)
+        phone = self.phones.get(channel.extension)
+        if phone and phone.channels.pop(channel.name, None):
+            self.tell.device(phone)
 
-    # --- events ---
+    def _tell_device(self, channel: Channel) -> None:
+        phone = self.phones.get(channel.extension)
+        if phone:
+            self.tell.device(phone)
 
     def _next(self) -> int:
         self._numbers += 1
         return self._numbers
 
-    def _channel(self, device: str, caller: str | None, linkedid: str | None) -> Channel:
+    def new_channel(self, device: str, caller: str | None, linkedid: str | None) -> Channel:
+        """A channel of `device`; without a `linkedid` it is the first of its call."""
         number = self._next()
         uniqueid = f"{int(self.started_at)}.{number}"
         return Channel(
@@ -531,88 +687,10 @@ class SimPbx:
             linkedid=linkedid or uniqueid,
             caller_number=caller,
             state=RING if linkedid is None else DOWN,
-            born=self._clock.now,
-        )
-
-    def _about(
-        self, kind: type[ami.ChannelEvent], channel: Channel, **more: Any
-    ) -> ami.ChannelEvent:
-        return kind(
-            timestamp=self._clock.now,
-            channel=channel.name,
-            uniqueid=channel.uniqueid,
-            linkedid=channel.linkedid,
-            state=channel.state,
-            caller_number=channel.caller_number,
-            context=channel.context,
-            **more,
-        )
-
-    def _dialled(
-        self,
-        kind: type[ami.DialEvent],
-        caller: Channel,
-        called: Channel,
-        *,
-        status: str | None = None,
-    ) -> ami.DialEvent:
-        more: dict[str, Any] = {} if status is None else {"dial_status": status}
-        return kind(
-            timestamp=self._clock.now,
-            channel=caller.name,
-            uniqueid=caller.uniqueid,
-            linkedid=caller.linkedid,
-            dest_channel=called.name,
-            dest_uniqueid=called.uniqueid,
-            dest_linkedid=called.linkedid,
-            dest_state=called.state,
-            **more,
-        )
-
-    def _say(self, channel: Channel, name: str, headers: dict[str, str]) -> None:
-        self._emit(
-            ami.UserEvent(
-                timestamp=self._clock.now,
-                name=name,
-                channel=channel.name,
-                uniqueid=channel.uniqueid,
-                linkedid=channel.linkedid,
-                headers=headers,
-            )
-        )
-
-    def _device(self, phone: Phone) -> None:
-        self._emit(
-            ami.DeviceStateChange(
-                timestamp=self._clock.now, device=phone.device, device_state=phone.state
-            )
-        )
-
-    @staticmethod
-    def _enter_headers(channel: Channel) -> dict[str, str]:
-        names = {
-            "Queue": "ZX_QUEUE",
-            "Entered": "ZX_ENTERED",
-            "CallerPriority": "ZX_PRIO",
-            "Skills": "ZX_SKILLS",
-            "Sticky": "ZX_STICKY",
-        }
-        return {header: channel.variables.get(name, "") for header, name in names.items()}
-
-    def _state(self, channel: Channel) -> ChannelState:
-        return ChannelState(
-            name=channel.name,
-            uniqueid=channel.uniqueid,
-            linkedid=channel.linkedid,
-            state=channel.state,
-            caller_number=channel.caller_number,
-            context=channel.context,
-            bridge_id=channel.bridge_id,
-            duration_seconds=self._clock.now - channel.born,
-            variables={name: value for name, value in channel.variables.items() if value},
+            born=self.clock.now,
         )
 
 
-def _extension(channel_name: str) -> str:
-    """`8001` of `PJSIP/8001-0000002a`."""
-    return channel_name.partition("/")[2].rpartition("-")[0]
+def _offer_exten(command: Assign) -> str:
+    parts = (command.offer_id, command.extension, command.ring_seconds, command.flags)
+    return "-".join([str(command.epoch), *map(str, parts)])

@@ -17,13 +17,15 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from acd.sim.channels import Customer, Phone
 from acd.sim.clockwork import Clockwork
-from acd.sim.pbx import Customer, Phone
+from acd.sim.pbx import SimPbx
 from acd.sim.server import SimServer
 from config.floor import Floor, Frozen, Name
 from config.settings import SettingsError
 from cti.inputs import PanelAlive, SetReady, SignIn
 
+LAST_CALLERS_SECONDS = 4 * 3600.0
 START = 1_790_000_000.0
 T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160)
 """Student's t, two-sided 95 %, for 1 to 13 degrees of freedom; beyond that 1.96 + 2.4/df."""
@@ -142,7 +144,11 @@ def read(path: Path) -> Scenario:
 
 
 class ScenarioRun:
-    """One seed of a scenario."""
+    """One seed of a scenario.
+
+    Who entered in the time that counts is followed to the end of the wait, under the same load,
+    also past that time: else the longest waits would be missing.
+    """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self._scenario = scenario
@@ -151,14 +157,16 @@ class ScenarioRun:
         self._begin = START + scenario.warm_up_minutes * 60
         self._end = self._begin + scenario.minutes * 60
         self._floor = scenario.floor()
-        self._server = SimServer(self._clock, self._rng, self._floor, delay_seconds=0.0)
+        self._pbx = SimPbx(self._clock, self._rng)
+        self._server = SimServer(self._clock, self._rng, self._floor, self._pbx, delay_seconds=0.0)
         self._sample = Sample()
+        self._open = 0
         self._patience = scenario.patience.drawing(self._rng)
         self._limits = {queue.name: queue.service_level_seconds for queue in self._floor.queues}
 
     def run(self) -> Sample:
         """All of it."""
-        pbx = self._server.pbx
+        pbx = self._pbx
         pbx.talk_seconds = self._scenario.talk.drawing(self._rng)
         pbx.on_answered = self._answered
         pbx.on_left = self._left
@@ -178,6 +186,11 @@ class ScenarioRun:
         for arrivals in self._scenario.arrivals:
             self._next_arrival(arrivals)
         self._clock.run_until(self._end)
+        for customer in self._pbx.customers.values():
+            if customer.place == "talking":
+                self._count_busy(customer)
+        while self._open and self._clock.now < self._end + LAST_CALLERS_SECONDS:
+            self._clock.run_until(self._clock.now + 60)
         return self._sample
 
     def _next_arrival(self, arrivals: Arrivals) -> None:
@@ -185,9 +198,11 @@ class ScenarioRun:
         self._clock.after(gap, lambda: self._arrive(arrivals))
 
     def _arrive(self, arrivals: Arrivals) -> None:
+        if self._clock.now < self._end:
+            self._open += 1
         patience = self._patience()
         skills = "&".join(f"{skill}:{level}" for skill, level in arrivals.skills.items())
-        self._server.pbx.call(
+        self._pbx.call(
             arrivals.queue,
             "+8613800000000",
             None if math.isinf(patience) else patience,
@@ -195,18 +210,29 @@ class ScenarioRun:
         )
         self._next_arrival(arrivals)
 
+    def _counts(self, customer: Customer) -> bool:
+        return self._begin <= customer.entered < self._end
+
     def _answered(self, customer: Customer, waited: float) -> None:
-        if customer.entered >= self._begin:
+        self._open -= customer.entered < self._end
+        if self._counts(customer):
             self._sample.waits_answered.append(waited)
             self._sample.within += waited <= self._limits[customer.queue]
 
     def _left(self, customer: Customer) -> None:
-        now = self._clock.now
-        if customer.answered_at is None:
-            if customer.entered >= self._begin:
-                self._sample.waits_left.append(now - customer.entered)
+        if customer.answered_at is not None:
+            if self._clock.now < self._end:
+                self._count_busy(customer)
             return
-        self._sample.busy_seconds += max(0.0, now - max(customer.answered_at, self._begin))
+        self._open -= customer.entered < self._end
+        if self._counts(customer):
+            self._sample.waits_left.append(self._clock.now - customer.entered)
+
+    def _count_busy(self, customer: Customer) -> None:
+        """Talk inside the time that counts."""
+        assert customer.answered_at is not None
+        talk = self._clock.now - max(customer.answered_at, self._begin)
+        self._sample.busy_seconds += max(0.0, talk)
 
 
 def figures(scenario: Scenario, samples: Sequence[Sample]) -> dict[str, Figure]:

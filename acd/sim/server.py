@@ -10,8 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-
-import msgspec
+from typing import Literal
 
 from acd.core import Core
 from acd.sim.clockwork import Clockwork, Handle
@@ -20,35 +19,60 @@ from config.floor import Floor
 from cti.ami.events import AmiEvent
 from cti.commands import PbxCommand
 from cti.domain import Recorded
-from cti.inputs import CommandResult, Input, LinkDown, LinkUp, PbxEvent, Reply, Tick
+from cti.inputs import ChannelState, CommandResult, Input, LinkDown, LinkUp, PbxEvent, Tick
 
 HEARTBEAT_SECONDS = 2.0
+DEAD_SECONDS = 4.0
+"""A link that is silent for so long is given up."""
+DEADLINE_SECONDS = 5.0
+OFFSET_ERROR_SECONDS = 0.02
+Outcome = Literal["done", "refused", "timed_out", "unknown"]
 
 
 class SimServer:
-    """One server process after the other on one node. `on_step` is called after every step."""
+    """One server process after the other on one node.
+
+    :param duplicate_share: how many events come twice.
+    :param syncing_seconds: how long reading the PBX's state may take at most.
+    :ivar on_step: called after every step, `on_death` after every kill or crash.
+    :ivar healthy_since: since when the link has been in order; None when it is not.
+    :ivar crash_share: how often the process dies between writing its journal and its commands.
+    """
 
     def __init__(
         self,
         clock: Clockwork,
         rng: random.Random,
         floor: Floor,
+        pbx: SimPbx,
         *,
+        node: str = "sim",
         delay_seconds: float = 0.01,
         duplicate_share: float = 0.0,
+        syncing_seconds: float = 0.0,
     ) -> None:
         self._clock = clock
         self._rng = rng
         self._floor = floor
+        self.node = node
         self._delay = delay_seconds
         self._duplicates = duplicate_share
-        self.pbx = SimPbx(clock, rng, self._written)
-        self.core = Core(floor, "sim")
+        self._syncing = syncing_seconds
+        self.pbx = pbx
+        pbx.tell.listeners.append(self._written)
+        self.core = Core(floor, node)
         self.journal: list[Recorded] = []
         self.alive = False
         self.connected = False
         self.on_step: Callable[[], None] = lambda: None
-        self.on_reply: Callable[[Reply], None] = lambda reply: None
+        self.on_death: Callable[[], None] = lambda: None
+        self.crash_share = 0.0
+        self.crashes = 0
+        self.healthy_since: float | None = None
+        self.epoch = 0
+        self._ready = False
+        self._buffer: list[PbxEvent] = []
+        self._shown = 0
         self._life = 0
         self._connection = 0
         self._arrives = clock.now
@@ -58,77 +82,141 @@ class SimServer:
         self._timer: Handle | None = None
         self._timer_at: float | None = None
 
-    # --- life and death ---
+    @property
+    def fenced(self) -> bool:
+        """Whether a newer server has taken the PBX over."""
+        return self.core.fenced
+
+    def fresh(self) -> list[Recorded]:
+        """The records since this was asked last."""
+        shown, self._shown = self._shown, len(self.journal)
+        return self.journal[shown:]
+
+    # --- life and death -----------------------------------------------------------------------
 
     def start(self) -> None:
         """A new process: state from the journal, then the link."""
-        self.core = Core(self._floor, "sim")
+        self.core = Core(self._floor, self.node)
         for record in self.journal:
             self.core.evolve(record)
         self.alive = True
         self._life += 1
+        self._last_event = self.journal[-1].event.at if self.journal else None
         self._beat(self._life)
         self.connect()
 
     def kill(self) -> None:
         """kill -9."""
         self.alive = False
-        self.connected = False
-        self._connection += 1
+        self._disconnect()
         self._life += 1
         self._cancel_timer()
+        self.on_death()
+
+    def _disconnect(self) -> None:
+        self.connected = self._ready = False
+        self.healthy_since = None
+        self._connection += 1
+        self._buffer = []
 
     def connect(self) -> None:
-        """The link comes up: epoch, snapshot, then the events after it."""
+        """The link comes up: epoch, state, then the events after it."""
         if not self.alive or self.connected:
             return
         self._connection += 1
         self.connected = True
-        self.pbx.epoch += 1
-        now = self._clock.now
         self._stalled_until = 0.0
-        self._arrives = now
-        snapshot = self.pbx.snapshot()
-        self._arrive(LinkUp(snapshot=snapshot, gap_from=self._last_event, gap_to=now))
+        began = self._arrives = self._departs = self._clock.now
+        if not self.fenced:
+            self.epoch = self.pbx.claim(self.node)
+        self._clock.after(
+            self._rng.uniform(0, self._syncing),
+            partial(self._channels_read, self._connection, began),
+        )
+
+    def _channels_read(self, connection: int, began: float) -> None:
+        if connection != self._connection:
+            return
+        channels = self.pbx.channel_states()
+        read = partial(self._state_read, connection, began, channels)
+        self._clock.after(self._rng.uniform(0, self._syncing), read)
+
+    def _state_read(self, connection: int, began: float, channels: list[ChannelState]) -> None:
+        if connection != self._connection:
+            return
+        snapshot = self.pbx.snapshot(began, channels, self.epoch)
+        gap_from, gap_to = self._last_event, None if self._last_event is None else began
+        self._ready = True
+        self.healthy_since = self._clock.now
+        buffered, self._buffer = self._buffer, []
+        self.step(LinkUp(snapshot=snapshot, gap_from=gap_from, gap_to=gap_to))
+        for item in buffered:
+            if connection == self._connection:
+                self._last_event = item.at
+                self.step(item)
 
     def cut(self) -> None:
         """The connection breaks; what is under way is lost."""
         if not (self.alive and self.connected):
             return
-        self.connected = False
-        self._connection += 1
+        was_ready = self._ready
+        self._disconnect()
         now = self._clock.now
-        self.step(LinkDown(reason="cut", at=now, last_event_at=self._last_event or now))
+        if was_ready:
+            self.step(LinkDown(reason="cut", at=now, last_event_at=self._last_event or now))
 
     def stall(self, seconds: float) -> None:
-        """Nothing passes for a while; then all of it, in order."""
+        """Nothing passes for a while; then all of it, in order. Who is silent too long is left."""
         self._stalled_until = self._clock.now + seconds
+        self.healthy_since = None
+        if seconds > DEAD_SECONDS:
+            connection = self._connection
+            self._clock.after(DEAD_SECONDS, lambda: self._give_up(connection))
+            self._clock.after(seconds, self.connect)
+        else:
+            self._clock.after(seconds, self._well_again)
 
-    # --- the link ---
+    def _give_up(self, connection: int) -> None:
+        if connection == self._connection:
+            self.cut()
+
+    def _well_again(self) -> None:
+        if self._ready and self.healthy_since is None and self._clock.now >= self._stalled_until:
+            self.healthy_since = self._clock.now
+
+    # --- the link -----------------------------------------------------------------------------
 
     def _written(self, event: AmiEvent) -> None:
         """The PBX wrote an event to the wire."""
         if not self.connected:
             return
-        now = self._clock.now
-        self._arrive(PbxEvent(event=event, at=now))
+        assert event.timestamp is not None
+        at = event.timestamp - self.pbx.tell.offset_seconds
+        if self._delay:
+            at += self._rng.uniform(-OFFSET_ERROR_SECONDS, OFFSET_ERROR_SECONDS)
+        item = PbxEvent(event=event, at=at)
+        self._arrive(item)
         if self._rng.random() < self._duplicates:
-            self._arrive(PbxEvent(event=event, at=now))
+            self._arrive(item)
 
-    def _arrive(self, item: Input) -> None:
+    def _arrive(self, item: PbxEvent) -> None:
         now = self._clock.now
         self._arrives = max(
             self._arrives, self._stalled_until, now + self._rng.uniform(0, 2 * self._delay)
         )
-        self._clock.at(self._arrives, partial(self._read, self._connection, now, item))
+        self._clock.at(self._arrives, partial(self._read, self._connection, item))
 
-    def _read(self, connection: int, written: float, item: Input) -> None:
-        if connection == self._connection:
-            self._last_event = written
+    def _read(self, connection: int, item: PbxEvent) -> None:
+        if connection != self._connection:
+            return
+        if self._ready:
+            self._last_event = item.at
             self.step(item)
+        else:
+            self._buffer.append(item)
 
     def _send(self, command: PbxCommand) -> None:
-        if not self.connected:
+        if not self._ready:
             self._clock.after(0, partial(self._result, self._life, command, "unknown", ""))
             return
         now = self._clock.now
@@ -138,31 +226,32 @@ class SimServer:
         self._clock.at(
             self._departs, partial(self._executed, self._life, self._connection, command)
         )
+        if self._departs > now + DEADLINE_SECONDS:
+            late = partial(self._result, self._life, command, "timed_out", "")
+            self._clock.after(DEADLINE_SECONDS, late)
 
     def _executed(self, life: int, connection: int, command: PbxCommand) -> None:
+        """The PBX reads the command, also one of a connection that broke meanwhile, if it came."""
+        if connection != self._connection and self._rng.random() < 0.5:
+            return
         refused = self.pbx.execute(command)
-        result = "done" if refused is None else "refused"
+        result: Outcome = "done" if refused is None else "refused"
         if connection != self._connection:
             result = "unknown"
         self._clock.after(self._delay, partial(self._result, life, command, result, refused or ""))
 
-    def _result(self, life: int, command: PbxCommand, result: str, message: str) -> None:
+    def _result(self, life: int, command: PbxCommand, result: Outcome, message: str) -> None:
         if life == self._life and self.alive:
-            self.step(
-                msgspec.convert(
-                    {"command_id": command.command_id, "result": result, "message": message},
-                    CommandResult,
-                )
-            )
+            self.step(CommandResult(command_id=command.command_id, result=result, message=message))
 
     def _beat(self, life: int) -> None:
         if life != self._life:
             return
-        if self.connected and self._clock.now >= self._stalled_until:
+        if self._ready and not self.fenced and self._clock.now >= self._stalled_until:
             self.pbx.beat()
         self._clock.after(HEARTBEAT_SECONDS, partial(self._beat, life))
 
-    # --- the core ---
+    # --- the core -----------------------------------------------------------------------------
 
     def step(self, item: Input) -> None:
         """One input through the real core."""
@@ -170,8 +259,10 @@ class SimServer:
             return
         output = self.core.step(item, self._clock.now)
         self.journal.extend(output.events)
-        for reply in output.replies:
-            self.on_reply(reply)
+        if output.commands and self._rng.random() < self.crash_share:
+            self.crashes += 1
+            self.kill()
+            return
         for command in output.commands:
             self._send(command)
         self._plan_timer()

@@ -13,10 +13,11 @@ from typing import Final, Protocol
 from config.floor import Floor
 from cti.agi.server import Handler
 from cti.agi.wire import AgiRequest
-from cti.domain import CallEnded, CallMerged, CallStarted, Recorded
+from cti.domain import CallEnded, CallMerged, CallStarted, DomainEvent, Recorded
 from cti.inputs import CallbackWish, ConsentAnswer, Input, SurveyKey
 
 _UNIQUEID: Final = re.compile(r"[A-Za-z0-9_.-]{1,150}")
+_CALLS: Final = frozenset((CallStarted, CallEnded, CallMerged))
 _DIALLED: Final = re.compile(r"\+?[0-9]{3,20}")
 
 
@@ -178,12 +179,16 @@ class LastAgents:
     def __call__(self, records: Sequence[Recorded]) -> None:
         """Take a batch of recorded events."""
         for record in records:
-            match record.event:
-                case CallStarted(call_id=call_id, caller_number=str(number)):
-                    self._numbers[call_id] = number
-                case CallEnded(call_id=call_id, agent_id=agent_id):
-                    caller = self._numbers.pop(call_id, None)
-                    if caller is not None and agent_id is not None:
-                        self._callers.note_agent(caller, agent_id)
-                case CallMerged(merged_call_id=merged):
-                    self._numbers.pop(merged, None)
+            if type(record.event) in _CALLS:
+                self._take(record.event)
+
+    def _take(self, event: DomainEvent) -> None:
+        match event:
+            case CallStarted(call_id=call_id, caller_number=str(number)):
+                self._numbers[call_id] = number
+            case CallEnded(call_id=call_id, agent_id=agent_id):
+                caller = self._numbers.pop(call_id, None)
+                if caller is not None and agent_id is not None:
+                    self._callers.note_agent(caller, agent_id)
+            case CallMerged(merged_call_id=merged):
+                self._numbers.pop(merged, None)

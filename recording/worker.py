@@ -70,6 +70,15 @@ class Begun(msgspec.Struct, kw_only=True):
         self.pause(event.at, paused=False)
 
 
+CONCERNED: Final = frozenset(
+    (
+        *(RecordingStarted, RecordingPaused, RecordingResumed, RecordingStored, RecordingFaulty),
+        *(CallMerged, CallEnded),
+    )
+)
+"""Events that change recordings; all others, and they are most, pass by."""
+
+
 class Recordings:
     """The fold: recordings that are begun and neither stored nor faulty."""
 
@@ -143,6 +152,8 @@ class RecordingWorker:
 
     def evolve(self, record: Recorded) -> None:
         """Take one event of the journal, at the replay too."""
+        if type(record.event) not in CONCERNED:
+            return
         stored = self._recordings.evolve(record)
         if stored is not None:
             self._stored.append(stored.file)

@@ -273,10 +273,11 @@ def _native(queue: QueueSettings, common: dict[str, str]) -> str:
 def _native_record(queue: QueueSettings) -> str:
     if queue.recording == "never":
         return "; Never recorded."
-    conditions = ['"${ZX_REC}"=""', '"${ZX_CONSENT}"!="no"']
+    conditions = ['"${ZX_CONSENT}"!="no"']
     if queue.recording == "share":
         conditions.append(f"${{RAND(1,1000)}}<={round(queue.recording_share * 1000)}")
-    return f" same => n,ExecIf($[{' & '.join(conditions)}]?Gosub(zuoxi-record,s,1))"
+    file = r"${FILTER(0-9A-Za-z.\x2d,${UNIQUEID})}"  # the agent's channel inherits it
+    return f" same => n,ExecIf($[{' & '.join(conditions)}]?Set(_ZX_FILE={file}))"
 
 
 def _phones(floor: Floor) -> str:
@@ -287,7 +288,12 @@ def _phones(floor: Floor) -> str:
                 f"exten => {each.number},1,Dial(PJSIP/{each.number},30,gi)\n same => n,Hangup()"
                 for each in floor.extensions
             ),
-            *(f"exten => {each.name},1,Goto(zuoxi-enter,{each.name},1)" for each in floor.queues),
+            # A caller who is transferred to a queue waits with music again: see zuoxi-record.
+            *(
+                f'exten => {each.name},1,ExecIf($["${{ZX_MIX}}"!=""]?StopMixMonitor(${{ZX_MIX}}))\n'
+                f" same => n,Set(ZX_MIX=)\n same => n,Goto(zuoxi-enter,{each.name},1)"
+                for each in floor.queues
+            ),
         ]
     )
 
@@ -316,6 +322,11 @@ def _native_queue(queue: QueueSettings) -> str:
             "wrap_up_seconds": str(queue.wrap_up_seconds),
             "weight": str(queue.weight),
             "service_level_seconds": str(queue.service_level_seconds),
+            "record": (
+                "; Never recorded."
+                if queue.recording == "never"
+                else "membergosub = zuoxi-record-native"
+            ),
         },
     )
 

@@ -64,6 +64,8 @@ class Site:
     pbx: TestPbx
     far_end: FarEnd
     server: Server
+    watch: TestRemote
+    """Hears every event, also those that the product's account does not ask for."""
     spool: Path
     floor: Floor
     epoch: int = 5
@@ -201,7 +203,8 @@ async def site(
     )
     far_end = await sandbox.far_end(pbx, phones=passwords)
     server = Server()
-    site = Site(pbx, far_end, server, spool, floor)
+    watch = await sandbox.remote(pbx)
+    site = Site(pbx, far_end, server, watch, spool, floor)
     try:
         await server.connect(LOOPBACK, pbx.ports.ami, "zuoxi", SECRET)
         await site.set_epoch(5)

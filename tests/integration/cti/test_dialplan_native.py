@@ -37,10 +37,11 @@ async def test_caller_is_served_natively_without_the_server(centre: Site) -> Non
     agent = centre.far_end.agent("8001")
     await agent.ringing.wait()
     assert await centre.variable("ZX_STATE", entered["Channel"]) == "native"
-    assert await centre.variable("ZX_REC", entered["Channel"]) == entered["Uniqueid"]
     assert int(await centre.variable("QUEUE_PRIO", entered["Channel"])) >= LIMIT_SECONDS
     await agent.answer()
     await agent.hears()
+    assert (await centre.said("ZxRecord"))["File"] == entered["Uniqueid"]
+    assert await centre.variable("ZX_REC", entered["Channel"]) == entered["Uniqueid"]
     await agent.hang_up()
     await caller.ended.wait()
     assert centre.heard("ZxWait") == []
@@ -70,12 +71,12 @@ async def test_server_takes_a_caller_over_before_the_slice_ends(centre: Site) ->
     await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="true")
     _, entered = await centre.enter()
     centre.stop_beating()
-    await centre.server.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    await centre.watch.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
     await centre.beat()
     await centre.redirect(entered["Channel"], "zuoxi-wait", f"{centre.epoch}-back")
     await centre.said("ZxWait")
-    left = await centre.server.event("QueueCallerLeave", Uniqueid=entered["Uniqueid"])
-    joined = await centre.server.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    left = await centre.watch.event("QueueCallerLeave", Uniqueid=entered["Uniqueid"])
+    joined = await centre.watch.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
     assert float(left["Timestamp"]) - float(joined["Timestamp"]) < 2
 
 
@@ -88,7 +89,7 @@ async def test_phone_that_rings_when_the_slice_ends_rings_on(centre: Site) -> No
     assert not await _within(agent.free.wait(), 5)
     await agent.answer()
     await agent.hears()
-    assert len([e for e in centre.server.events if e["Event"] == "QueueCallerJoin"]) == 1
+    assert len([e for e in centre.watch.events if e["Event"] == "QueueCallerJoin"]) == 1
     await caller.hang_up()
 
 
@@ -99,10 +100,10 @@ async def test_callers_keep_their_order_over_slices(centre: Site) -> None:
     _, second = await centre.enter(caller_id="13800000002")
     centre.stop_beating()
     for entered in (first, second):
-        await centre.server.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
-    centre.server.events.clear()
-    await centre.server.event("QueueCallerJoin", Uniqueid=second["Uniqueid"])  # a new slice
-    await centre.server.event("QueueCallerJoin", Uniqueid=first["Uniqueid"])
+        await centre.watch.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    centre.watch.events.clear()
+    await centre.watch.event("QueueCallerJoin", Uniqueid=second["Uniqueid"])  # a new slice
+    await centre.watch.event("QueueCallerJoin", Uniqueid=first["Uniqueid"])
     await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="false")
     agent = centre.far_end.agent("8001")
     await agent.ringing.wait()

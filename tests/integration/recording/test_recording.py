@@ -27,7 +27,7 @@ SPEECH = 1000  # peak amplitude
 @pytest_asyncio.fixture
 async def centre(sandbox: TestSandbox) -> AsyncIterator[Site]:
     """Start a PBX with our dialplan."""
-    async with site(sandbox, floor(), enter_hook=False) as centre:
+    async with site(sandbox, floor(wrap_up_seconds=0), enter_hook=False) as centre:
         yield centre
 
 
@@ -90,6 +90,65 @@ async def test_second_agent_goes_into_the_same_recording(centre: Site) -> None:
         await centre.offer(entered, offer, extension, flags="r", ring=1)
         await centre.said("ZxBack", Offer=offer)
     assert len(centre.heard("ZxRecord")) == 1
+
+
+async def test_agent_is_heard_after_an_offer_that_was_missed(centre: Site, tmp_path: Path) -> None:
+    """Music that began while MixMonitor ran would leave about every third of these silent."""
+    for number in range(5):
+        caller, entered = await centre.enter()
+        await centre.offer(entered, f"missed{number}", "8002", flags="r", ring=1)
+        await centre.said("ZxBack", Offer=f"missed{number}")
+        await centre.stands(entered, "zuoxi-wait")
+        await caller.hears()  # music, again
+        agent = centre.far_end.agent("8001")
+        await centre.offer(entered, f"taken{number}", flags="r")
+        await agent.ringing.wait()
+        await agent.answer()
+        await asyncio.sleep(1.5)
+        await caller.hang_up()
+        await agent.free.wait()
+        left, right = await _stored(centre, entered, tmp_path)
+        assert len(right) == pytest.approx(1.5 * 8000, abs=4000)
+        assert _loudest(left) > SPEECH
+        assert _loudest(right) > SPEECH
+    assert len(centre.heard("ZxRecord")) == 5
+
+
+async def test_transfer_to_a_queue_goes_on_in_the_same_files(centre: Site, tmp_path: Path) -> None:
+    caller, entered = await centre.enter()
+    for offer, extension in (("o1", "8001"), ("o2", "8002")):
+        agent = centre.far_end.agent(extension)
+        await centre.offer(entered, offer, extension, flags="r")
+        await agent.ringing.wait()
+        await agent.answer()
+        await asyncio.sleep(1.5)
+        if offer == "o1":
+            await centre.redirect(entered["Channel"], "zuoxi-phones", "support")
+            await centre.stands(entered, "zuoxi-wait")
+            await agent.free.wait()
+    await caller.hang_up()
+    left, right = await _stored(centre, entered, tmp_path)
+    assert len(left) == pytest.approx(3 * 8000, abs=6000)
+    assert _loudest(right[-8000:]) > SPEECH or _loudest(right[-12000:]) > SPEECH
+    assert len(centre.heard("ZxRecord")) == 1
+
+
+async def test_native_calls_have_both_sides_too(centre: Site, tmp_path: Path) -> None:
+    centre.stop_beating()
+    await centre.beat(age_seconds=60)
+    await centre.server.act("QueueAdd", Queue="zx-support", Interface="PJSIP/8001")
+    for _ in range(5):
+        caller, entered = await centre.enter()
+        agent = centre.far_end.agent("8001")
+        await agent.ringing.wait()
+        await _silence(centre, agent._channel)
+        await agent.answer()
+        await asyncio.sleep(1.5)
+        await caller.hang_up()
+        await agent.free.wait()
+        left, right = await _stored(centre, entered, tmp_path)
+        assert _loudest(left) > SPEECH
+        assert _loudest(right) < SILENT_PEAK
 
 
 async def test_worker_stores_what_the_dialplan_recorded(centre: Site, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_hook_can_be_left_out() -> None:
     ("queue", "expected"),
     [
         ({"recording": "never"}, None),
-        ({"recording": "always"}, "zuoxi-record"),
+        ({"recording": "always"}, "Set(_ZX_FILE="),
         ({"recording": "share", "recording_share": 0.25}, "${RAND(1,1000)}<=250"),
     ],
 )
@@ -131,7 +131,9 @@ def test_native_calls_are_recorded_by_the_queues_policy(
 ) -> None:
     native = section(render(source(queue))["zuoxi_extensions.conf"], "zuoxi-native")
     assert (expected or "Never recorded") in native
-    assert ("zuoxi-record" in native) is (expected is not None)
+    assert ("Set(_ZX_FILE=" in native) is (expected is not None)
+    queues = render(source(queue))["zuoxi_queues.conf"]
+    assert ("membergosub = zuoxi-record-native" in queues) is (expected is not None)
 
 
 def test_welcome_and_consent_only_where_wanted() -> None:

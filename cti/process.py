@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import re
 import signal
@@ -20,6 +19,7 @@ import uvloop
 
 from config.settings import Settings
 from cti.app import App
+from cti.collector import calm
 from cti.journal import SpoolInUseError
 from cti.sandbox.postgres import Postgres, ensure_binaries
 from cti.sandbox.system import SandboxError, prepare_place
@@ -65,8 +65,7 @@ async def serving(settings: Settings, ready: Callable[[App], None]) -> None:
 
 def _started(app: App, ready: Callable[[App], None]) -> None:
     """What lives from the start on is not looked at again by the garbage collector."""
-    gc.collect()
-    gc.freeze()
+    calm()
     ready(app)
 
 

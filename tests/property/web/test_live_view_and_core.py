@@ -19,15 +19,15 @@ class WatchedRun(FaultRun):
         self.page: Rows = self.view.snapshot("floor", None, clear=True)
         self.differences: list[str] = []
         self._shown = 0
-        judge = self._server.on_step
-        self._server.on_step = lambda: self._watch(judge)
+        judge = self.server.on_step
+        self.server.on_step = lambda: self._watch(judge)
 
     def _watch(self, judge: Callable[[], None]) -> None:
         judge()
         changes = Changes()
-        for record in self._server.journal[self._shown :]:
+        for record in self.server.journal[self._shown :]:
             changes.merge(self.view.evolve(record))
-        self._shown = len(self._server.journal)
+        self._shown = len(self.server.journal)
         put, gone = self.view.rows("floor", None, changes.floor, clear=True)
         for table, rows in put.items():
             self.page[table].update(rows)
@@ -38,7 +38,7 @@ class WatchedRun(FaultRun):
 
     def compare(self) -> None:
         """Note where the page and the core differ."""
-        state = self._server.core.state
+        state = self.server.core.state
         for agent in state.agents.values():
             row = self.page["agents"][agent.id]
             self._same(f"agent {agent.id}", row["state"], agent.state)

@@ -26,8 +26,8 @@ PoolSource = Callable[[], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
 DatabaseState = Literal["up", "away"]
 
 BATCH_RECORDS = 500
-GATHER_SECONDS = 0.2
-"""Time for records to gather before they are flushed and stored: bounds commits to 5 a second."""
+GATHER_SECONDS = 0.5
+"""Time for records to gather before they are flushed and stored: bounds commits to 2 a second."""
 IDLE_CHECK_SECONDS = 5.0
 STORE_SECONDS = 20.0
 """A batch that takes longer means a stalled database."""

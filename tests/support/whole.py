@@ -240,9 +240,11 @@ class Whole:
         self.people.append(person)
         return person
 
-    async def agent(self, agent_id: str, extension: str | None = None) -> Person:
+    async def agent(
+        self, agent_id: str, extension: str | None = None, *, user: str | None = None
+    ) -> Person:
         """An agent at a seat, ready, with a live panel."""
-        name = f"agent{agent_id}"
+        name = user or f"agent{agent_id}"
         await self.add_user(name, "agent", agent_id)
         person = await self.person(name)
         await person.watch("desk")

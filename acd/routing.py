@@ -509,8 +509,9 @@ class Router:
         for reason, agents in ruled_out.items():
             if agents:
                 counts[reason] = agents.bit_count()
-                for number in numbers(agents, KEPT - len(examples)):
-                    examples[self._ids[number]] = reason
+                if len(examples) < KEPT:
+                    for number in numbers(agents, KEPT - len(examples)):
+                        examples[self._ids[number]] = reason
         return counts, examples
 
 

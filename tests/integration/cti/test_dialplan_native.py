@@ -80,6 +80,24 @@ async def test_server_takes_a_caller_over_before_the_slice_ends(centre: Site) ->
     assert float(left["Timestamp"]) - float(joined["Timestamp"]) < 2
 
 
+@pytest.mark.parametrize(
+    ("context", "exten"), [("zuoxi-announce", "position-2-90"), ("zuoxi-leave", "hangup-timeout")]
+)
+async def test_word_that_comes_too_late_only_fetches_the_caller_back(
+    centre: Site, context: str, exten: str
+) -> None:
+    await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="true")
+    _, entered = await centre.enter()
+    centre.stop_beating()
+    await centre.watch.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    await centre.beat()
+    await centre.redirect(entered["Channel"], context, f"{centre.epoch}-{exten}")
+    await centre.said("ZxWait")
+    await centre.stands(entered, "zuoxi-wait")
+    assert await centre.variable("ZX_STATE", entered["Channel"]) == "waiting"
+    assert centre.heard("ZxLeave") == []
+
+
 async def test_phone_that_rings_when_the_slice_ends_rings_on(centre: Site) -> None:
     caller, _ = await centre.enter()
     centre.stop_beating()

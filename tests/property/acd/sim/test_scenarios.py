@@ -1,4 +1,4 @@
-"""Scenarios through the real core agree with queueing theory; two chained skills with pooling."""
+"""Scenarios through the real core agree with queueing theory; two skills per agent with pooling."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from acd.sim.theory import erlang_a, erlang_c
 
 SCENARIOS = Path(__file__).parents[4] / "config" / "scenarios"
 
+TOGETHER = 3.499 / 2.365
+"""Up to five figures of a scenario are compared at once. All of them lie in their 99 % intervals as
+often as one lies in its 95 % interval (Student's t for the eight seeds)."""
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -19,8 +23,8 @@ def simulated(name: str) -> dict[str, Figure]:
 
 
 def agrees(figure: Figure, expected: float, slack: float) -> bool:
-    """Within the confidence interval, or `slack` (the dial's own tenth of a second) beyond it."""
-    return abs(figure.value - expected) <= figure.margin + slack
+    """Within the interval of all figures together, or `slack` (the dial's own time) beyond it."""
+    return abs(figure.value - expected) <= figure.margin * TOGETHER + slack
 
 
 def test_patient_callers_wait_as_erlang_c_says():
@@ -41,10 +45,10 @@ def test_impatient_callers_leave_as_erlang_a_says():
     assert agrees(figures["occupancy"], expected.occupancy, 0.005)
 
 
-def test_two_chained_skills_come_within_three_percent_of_full_pooling():
+def test_two_well_combined_skills_come_within_three_percent_of_full_pooling():
     pooled = simulated("six_skills_pooled")
-    chained = simulated("six_skills_chained")
-    assert chained["service_level"].value >= 0.97 * pooled["service_level"].value
-    assert chained["occupancy"].value >= 0.97 * pooled["occupancy"].value
-    served = 1 - chained["abandon_share"].value
+    paired = simulated("six_skills_paired")
+    assert paired["service_level"].value >= 0.97 * pooled["service_level"].value
+    assert paired["occupancy"].value >= 0.97 * pooled["occupancy"].value
+    served = 1 - paired["abandon_share"].value
     assert served >= 0.97 * (1 - pooled["abandon_share"].value)

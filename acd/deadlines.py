@@ -65,6 +65,9 @@ def _offer(turn: Turn, offer_id: str) -> None:
         end = offers.BY_WITHDRAWAL[withdrawn]
         waiting.end_offer(turn, offer, end.end, end.detail, turn.now, counts=end.counts_as_miss)
         return
+    if offer_id in turn.memory.overtaken and offer.leg_id is None:
+        waiting.end_offer(turn, offer, "failed", offers.OVERTAKEN, turn.now)
+        return
     visit = turn.state.visits.get(offer.visit_id)
     if visit is not None:
         pbx.leave_to_others(turn, visit, offers.SILENT_SECONDS)

@@ -22,6 +22,10 @@ WITHDRAWN_SECONDS: Final = 2.0
 """So long after we fetched a caller back the PBX may still say that an offer came to an end. Where
 the fetching overtook the offer, there was none, and it says nothing."""
 REFUSED: Final = "refused"
+OVERTAKEN: Final = "overtaken"
+OVERTAKEN_SECONDS: Final = 2.0
+"""So long an offer may show no ringing phone after a stale redirect put its caller back into the
+wait. Where the stale one came first, ours is still under way; where it came last, ours is lost."""
 SILENT: Final = "no_answer_from_pbx"
 SILENT_SECONDS: Final = 30.0
 """So long a caller is left to the dialplan about whose offer nothing was heard."""

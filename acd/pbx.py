@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import msgspec
@@ -187,11 +187,17 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
     if visit.native:
         leave_native(turn, visit, at)
     own_again(turn, visit.id)
+    offer = turn.state.offers.get(visit.offer_id or "")
+    if offer is not None and offer.leg_id is None and offer.id not in turn.memory.withdrawing:
+        turn.memory.overtaken.add(offer.id)
+        turn.fold.timers.arm("offer", offer.id, turn.now + offers.OVERTAKEN_SECONDS)
 
 
-def in_talk(call: Call, leg: Leg) -> bool:
-    """Whether the leg shares its room with another of the call."""
-    others = (other.room for other in call.live_legs() if other is not leg)
+def in_talk(call: Call, leg: Leg, besides: Collection[d.LegId | None] = ()) -> bool:
+    """Whether the leg shares its room with another of the call, these left aside."""
+    others = (
+        other.room for other in call.live_legs() if other is not leg and other.leg_id not in besides
+    )
     return leg.room is not None and leg.room in others
 
 

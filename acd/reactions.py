@@ -98,7 +98,9 @@ def _in_its_place(turn: Turn, event: d.LegEnded) -> Leg | None:
     customer = None if call is None else call.customer()
     if call is None or customer is None or not customer.live or not call.transfers:
         return None
-    return None if pbx.in_talk(call, customer) else customer
+    # Who handed the call over is on the way out, and may be told of last.
+    leaving = {transfer.by_leg for transfer in call.transfers}
+    return None if pbx.in_talk(call, customer, besides=leaving) else customer
 
 
 def _leg_taken(turn: Turn, leg: AgentLeg, at: float) -> None:

@@ -49,6 +49,7 @@ class Memory:
     :ivar leaving: visit -> how it will end when the dialplan confirms; None: as the dialplan says.
     :ivar foreign: visits that are being offered by a process before us.
     :ivar withdrawing: offer -> why we took it back.
+    :ivar overtaken: offers whose caller was seen in the wait, moved there by an older process.
     :ivar devices: extension -> device state.
     :ivar panels: agents whose panels showed themselves to this process.
     :ivar paused: extension -> whether the native queues were told to leave it alone.
@@ -59,6 +60,7 @@ class Memory:
         self.leaving: dict[str, VisitEnd | None] = {}
         self.foreign: set[str] = set()
         self.withdrawing: dict[OfferId, str] = {}
+        self.overtaken: set[OfferId] = set()
         self.devices: dict[str, str] = {}
         self.panels: set[AgentId] = set()
         self.paused: dict[str, bool] = {}

@@ -174,6 +174,7 @@ def end_offer(
 ) -> None:
     """The offer ended."""
     turn.memory.withdrawing.pop(offer.id, None)
+    turn.memory.overtaken.discard(offer.id)
     turn.emit(
         d.OfferEnded(
             at=at,

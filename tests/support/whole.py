@@ -252,7 +252,8 @@ class Whole:
             "/agent/sign-in", extension=extension or f"8{agent_id[1:]}", confirm_takeover=True
         )
         await person.act("/agent/ready")
-        await person.state("ready")
+        # A caller who waits may be offered before the panel has shown that the agent was ready.
+        await person.state("ready", "offered")
         return person
 
     async def leader(self) -> Person:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from acd import offers
 from acd.core import Core
 from config.floor import Destination, OpenHours, Overflow, QueueSettings, RelaxStep
 from cti import commands as c
@@ -388,6 +389,28 @@ def test_how_an_offer_ended(one: Centre, reason, status, *, end, detail, counts)
     ended = one.events(d.OfferEnded)[0]
     assert (ended.end, ended.detail, ended.counts_as_miss) == (end, detail, counts)
     assert one.agent().missed == int(counts)
+
+
+def test_an_offer_undone_by_a_stale_redirect_is_made_anew_soon() -> None:
+    centre = Centre(floor(agents=2))
+    centre.ready("1001")
+    caller = centre.arrive()
+    first = centre.offer_of(caller)
+    centre.ready("1002")
+    centre.say(caller, "ZxBack", Offer="pbx1_old", Reason="stale")
+    assert centre.offer_of(caller).offer_id == first.offer_id, "ours may still be under way"
+    centre.wait(offers.OVERTAKEN_SECONDS)
+    assert centre.events(d.OfferEnded)[0].detail == offers.OVERTAKEN
+    assert centre.offer_of(caller).agent_id == "1002"
+
+
+def test_an_offer_that_rings_after_a_stale_redirect_goes_on(one: Centre) -> None:
+    caller = one.arrive()
+    one.say(caller, "ZxBack", Offer="pbx1_old", Reason="stale")
+    one.ring(caller)
+    one.wait(offers.OVERTAKEN_SECONDS + 1)
+    assert not one.events(d.OfferEnded)
+    assert one.agent().state == "offered"
 
 
 def test_so_many_misses_make_the_agent_not_ready() -> None:

@@ -66,7 +66,8 @@ def test_late_news_of_the_native_queue_do_not_end_a_talk() -> None:
     assert centre.agent().state == "talking"
 
 
-def test_the_customer_waits_on_in_the_place_of_the_agents_leg() -> None:
+@pytest.mark.parametrize("told_last", ["the waiting leg", "the talk"])
+def test_the_customer_waits_on_in_the_place_of_the_agents_leg(told_last: str) -> None:
     centre = Centre(floor(agents=2))
     centre.ready("1001")
     customer = centre.arrive()
@@ -89,10 +90,13 @@ def test_the_customer_waits_on_in_the_place_of_the_agents_leg() -> None:
             dest_type="App",
         )
     )
-    centre.end_agent_leg("1001")
     parts = centre._channel_event(ami.BridgeLeave, customer, bridge_id=customer.bridge_id)
+    if told_last == "the talk":
+        centre.hear(ami.Hangup(**second, cause=16))
+    centre.end_agent_leg("1001")
     centre.hear(parts)
-    centre.hear(ami.Hangup(**second, cause=16))
+    if told_last == "the waiting leg":
+        centre.hear(ami.Hangup(**second, cause=16))
     (visit,) = centre.core.state.visits.values()
     assert (visit.channel, visit.call_id) == (customer.channel, customer.call_id)
     assert visit.entered_at == asked.entered_at

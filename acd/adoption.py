@@ -43,6 +43,18 @@ def link_up(turn: Turn, item: LinkUp) -> None:
     if turn.fenced:
         return
     _tell_connect(turn, item)
+    turn.adopting = True
+    fetched = _take_over(turn, item)
+    turn.adopting = False
+    _decide_anew(turn, fetched)
+    drain(turn)
+    _settle_native_queues(turn, snapshot)
+    turn.memory.pbx_restarted = False
+
+
+def _take_over(turn: Turn, item: LinkUp) -> list[Visit]:
+    """Make our picture the PBX's; the visits whose callers are to be fetched back are given."""
+    snapshot = item.snapshot
     _take_devices(turn, snapshot)
     restarted = turn.memory.pbx_restarted
     for event in turn.calls.adopt(snapshot, item.gap_from, item.gap_to, restarted=restarted):
@@ -51,14 +63,28 @@ def link_up(turn: Turn, item: LinkUp) -> None:
     _settle_removed(turn)
     for visit_id in list(turn.memory.leaving):
         waiting.stay(turn, visit_id)
-    _take_callers(turn, snapshot)
+    fetched = _take_callers(turn, snapshot)
     drain(turn)
     _settle_offers(turn)
     drain(turn)
     _settle_agents(turn)
     drain(turn)
-    _settle_native_queues(turn, snapshot)
-    turn.memory.pbx_restarted = False
+    return fetched
+
+
+def _decide_anew(turn: Turn, fetched: list[Visit]) -> None:
+    """What was not decided while the picture was half of the old and half of the new."""
+    for visit in fetched:
+        if visit.id in turn.state.visits and visit.native:
+            waiting.send_back(turn, visit)
+    for offer in list(turn.state.offers.values()):
+        agent = turn.state.agents[offer.agent_id]
+        if not agent.reachable:
+            presence.withdraw(turn, offer, "unreachable")
+        elif any(call_id != offer.call_id for call_id in agent.legs.values()):
+            presence.withdraw(turn, offer, "agent_busy")
+    for queue in turn.fold.queues:
+        waiting.unstaffed(turn, queue)
 
 
 def _tell_connect(turn: Turn, item: LinkUp) -> None:
@@ -119,7 +145,8 @@ def _settle_removed(turn: Turn) -> None:
 # --- callers -------------------------------------------------------------------------------------
 
 
-def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> None:
+def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> list[Visit]:
+    fetched: list[Visit] = []
     seen: set[d.LegId] = set()
     rung = {each.linkedid for each in snapshot.channels if each.state == RINGING}
     native = set(snapshot.native_waiting)
@@ -129,12 +156,14 @@ def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> None:
             visit = _take_visit(turn, channel, native)
             drain(turn)
             if visit is not None:
-                fetch = channel.uniqueid in native and channel.linkedid not in rung
-                _take_caller(turn, channel, visit, fetch=fetch)
+                _take_caller(turn, channel, visit)
+                if channel.uniqueid in native and channel.linkedid not in rung:
+                    fetched.append(visit)
     by_id = {each.uniqueid: each for each in snapshot.channels}
     for visit in list(turn.state.visits.values()):
         if visit.leg_id not in seen:
             _take_leaver(turn, visit, by_id.get(visit.leg_id))
+    return fetched
 
 
 def _take_visit(turn: Turn, channel: ChannelState, native: set[str]) -> Visit | None:
@@ -159,7 +188,7 @@ def _waits(channel: ChannelState, native: set[str]) -> bool:
     return state == "waiting" or (state == "native" and channel.uniqueid in native)
 
 
-def _take_caller(turn: Turn, channel: ChannelState, visit: Visit, *, fetch: bool) -> None:
+def _take_caller(turn: Turn, channel: ChannelState, visit: Visit) -> None:
     if visit.id not in turn.state.visits:
         return
     state = channel.variables.get("ZX_STATE")
@@ -179,8 +208,6 @@ def _take_caller(turn: Turn, channel: ChannelState, visit: Visit, *, fetch: bool
         waiting.end_offer(turn, offer, "failed", "lost_in_gap", turn.now)
     if visit.id in turn.memory.foreign:
         pbx.own_again(turn, visit.id)
-    if state == "native" and fetch:
-        waiting.send_back(turn, visit)
 
 
 def _take_offer(turn: Turn, channel: ChannelState, visit: Visit, offer: Offer | None) -> None:

@@ -50,9 +50,12 @@ def device_changed(turn: Turn, device: str, device_state: str) -> None:
 
 
 def _entered(turn: Turn, event: ami.UserEvent, at: float) -> None:
-    call_id = turn.call_id_of(event.uniqueid)
-    if call_id is None or event.uniqueid is None or event.channel is None:
+    call = turn.calls.call_of(event.uniqueid or "")
+    if call is None or event.uniqueid is None or event.channel is None:
         return
+    if not call.legs[event.uniqueid].live:
+        return  # news from before a connect that did not find the channel any more
+    call_id = call.call_id
     entry = read_entry(event.headers, HEADERS, at)
     visit = turn.fold.visit_of(call_id)
     if visit is not None and visit.queue == entry.queue:
@@ -99,11 +102,11 @@ def enter(
     )
 
 
-def hand_over(turn: Turn, visit: Visit, customer: Leg, at: float) -> None:
+def hand_over(turn: Turn, visit: Visit, party: Leg, at: float) -> None:
     """Another leg of the call waits on in this one's place, by an attended transfer."""
     native = visit.native
     close(turn, visit, "withdrawn", at)
-    wait_on(turn, visit, customer.leg_id, customer.channel, at, adopted=False)
+    wait_on(turn, visit, party.leg_id, party.channel, at, adopted=False)
     successor = turn.fold.visit_of(visit.call_id)
     if native and successor is not None:
         go_native(turn, successor, at)
@@ -132,7 +135,7 @@ def wait_on(
 
 
 def _nowhere(turn: Turn, call_id: d.CallId, channel: str) -> None:
-    if turn.may_decide:
+    if turn.link_up and not turn.fenced:
         exten = f"{turn.state.epoch}-hangup-closed"
         turn.send(
             lambda command_id: c.SendTo(

@@ -84,23 +84,29 @@ def _leg_ended(turn: Turn, event: d.LegEnded, leg: AgentLeg | None) -> None:
         _leg_taken(turn, leg, event.at)
     visit = turn.fold.visit_of(event.call_id)
     if visit is not None and visit.leg_id == event.leg_id:
-        customer = _in_its_place(turn, event)
-        if customer is None:
+        party = _in_its_place(turn, event)
+        if party is None:
             waiting.gone(turn, visit, event.at, exact=event.exact)
         else:
-            pbx.hand_over(turn, visit, customer, event.at)
+            pbx.hand_over(turn, visit, party, event.at)
     turn.touched[event.call_id] = event.at
 
 
 def _in_its_place(turn: Turn, event: d.LegEnded) -> Leg | None:
-    """The customer whom an attended transfer put where this leg of an agent waited in a queue."""
+    """Whom an attended transfer put where this leg of an agent waited in a queue.
+
+    The customer; a colleague where there is none.
+    """
     call = turn.calls.call(event.call_id)
-    customer = None if call is None else call.customer()
-    if call is None or customer is None or not customer.live or not call.transfers:
+    if call is None or not call.transfers:
         return None
     # Who handed the call over is on the way out, and may be told of last.
     leaving = {transfer.by_leg for transfer in call.transfers}
-    return None if pbx.in_talk(call, customer, besides=leaving) else customer
+    others = [leg for leg in call.live_legs() if leg.leg_id not in leaving]
+    parties = [leg for leg in others if leg.kind == "customer"] or others
+    if len(parties) != 1 or pbx.in_talk(call, parties[0], besides=leaving):
+        return None
+    return parties[0]
 
 
 def _leg_taken(turn: Turn, leg: AgentLeg, at: float) -> None:
@@ -140,12 +146,7 @@ def _offer_ended(turn: Turn, event: d.OfferEnded) -> None:
 def _signed_out(turn: Turn, event: d.AgentSignedOut) -> None:
     presence.signed_out(turn, event)
     for queue in turn.router.queues_of.get(event.agent_id, ()):
-        to = turn.fold.queues[queue].when_no_agents
-        if to is not None and not turn.router.signed_in(queue):
-            for _, visit_id in list(turn.fold.lines[queue]):
-                visit = turn.state.visits[visit_id]
-                if turn.router.waits(visit_id):
-                    waiting.send_away(turn, visit, to, "noagents", "no_agents")
+        waiting.unstaffed(turn, queue)
 
 
 def _state_changed(turn: Turn, event: d.AgentStateChanged) -> None:

@@ -84,6 +84,8 @@ class Turn:
         self.router = fold.router
         self.calls = calls
         self.memory = Memory()
+        self.adopting = False
+        """The PBX's state is being taken over: who waits may turn out to be talking."""
         self.begin(0.0)
 
     def begin(self, now: float) -> None:
@@ -98,8 +100,8 @@ class Turn:
 
     @property
     def may_decide(self) -> bool:
-        """Whether to command: the PBX is there and no newer process has taken over."""
-        return self.link_up and not self.fenced
+        """Whether to command: the PBX is there, wholly known, and no newer process has it."""
+        return self.link_up and not self.fenced and not self.adopting
 
     @property
     def fenced(self) -> bool:

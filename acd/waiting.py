@@ -86,6 +86,16 @@ def _refuse(
     send_away(turn, visit, to, why, end if to.kind == "hangup" else None)
 
 
+def unstaffed(turn: Turn, queue: d.QueueName) -> None:
+    """Send away who waits in a queue that has no agents any more, where it says so."""
+    to = turn.fold.queues[queue].when_no_agents
+    if to is None or turn.router.signed_in(queue):
+        return
+    for _, visit_id in list(turn.fold.lines[queue]):
+        if turn.router.waits(visit_id):
+            send_away(turn, turn.state.visits[visit_id], to, "noagents", "no_agents")
+
+
 def overflow(turn: Turn, visit: Visit) -> None:
     """The wait of an overflow rule is over. Who is being offered just now is looked at again."""
     moments = [

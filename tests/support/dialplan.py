@@ -100,6 +100,10 @@ class Site:
         """Wait for a UserEvent of the dialplan."""
         return await self.server.event("UserEvent", UserEvent=name, **wanted)
 
+    async def asks_for_key(self) -> None:
+        """Wait until the caller is asked to press a key; one pressed before is lost."""
+        await self.watch.event("Newexten", Application="Read")
+
     def heard(self, name: str) -> list[Headers]:
         """UserEvents of this name until now."""
         return [each for each in self.server.events if each.get("UserEvent") == name]

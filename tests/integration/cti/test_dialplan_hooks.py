@@ -106,6 +106,7 @@ async def test_survey_key_reaches_the_core(sandbox: TestSandbox) -> None:
         await agent.ringing.wait()
         await agent.answer()
         await agent.hang_up()
+        await pbx.asks_for_key()
         await caller.send_dtmf("4")
         assert await told.get() == SurveyKey(uniqueid=entered["Uniqueid"], score=4)
         await caller.ended.wait()
@@ -116,6 +117,7 @@ async def test_callback_wish_reaches_the_core_and_ends_the_wait(sandbox: TestSan
     async with centre(sandbox, told.put_nowait) as pbx:
         caller, entered = await pbx.enter(caller_id="13700000000")
         await pbx.redirect(entered["Channel"], "zuoxi-leave", f"{pbx.epoch}-callback")
+        await pbx.asks_for_key()
         await caller.send_dtmf("1")
         assert await told.get() == CallbackWish(
             uniqueid=entered["Uniqueid"], number="13700000000", queue="support"
@@ -129,6 +131,7 @@ async def test_declined_callback_keeps_the_place(sandbox: TestSandbox) -> None:
     async with centre(sandbox) as pbx:
         caller, entered = await pbx.enter()
         await pbx.redirect(entered["Channel"], "zuoxi-leave", f"{pbx.epoch}-callback")
+        await pbx.asks_for_key()
         await caller.send_dtmf("2")
         await pbx.offer_when_waiting(entered, "o1")
         await pbx.far_end.agent("8001").ringing.wait()
@@ -140,7 +143,7 @@ async def test_consent_is_asked_and_obeyed(sandbox: TestSandbox, key: str, conse
     told: asyncio.Queue[Input] = asyncio.Queue()
     async with centre(sandbox, told.put_nowait, consent="ask") as pbx:
         caller = await pbx.far_end.call("100", "13700000000")
-        await caller.answered.wait()
+        await pbx.asks_for_key()
         await caller.send_dtmf(key)
         entered = await pbx.said("ZxEnter")
         assert await told.get() == ConsentAnswer(uniqueid=entered["Uniqueid"], consent=consents)

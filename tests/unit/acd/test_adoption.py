@@ -8,7 +8,7 @@ from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
 from cti.ami import events as ami
-from tests.support.centre import START, Centre, floor
+from tests.support.centre import START, Caller, Centre, floor
 
 
 @pytest.fixture
@@ -405,3 +405,46 @@ def test_an_agent_lost_in_the_call_brings_the_caller_back_to_the_place(one: Cent
     assert one.agent().state == "wrap_up"
     one.wait(20)
     assert one.offer_of(caller).agent_id == "1001"
+
+
+def test_nobody_is_sent_away_on_half_a_picture() -> None:
+    """The last agent signs out with a call that ended in the gap, and talks natively by now."""
+    centre = Centre(floor(agents=1, wrap_up_seconds=0, when_no_agents={"kind": "hangup"}))
+    centre.ready("1001")
+    before = centre.arrive()
+    centre.talk(before)
+    centre.ask(i.SignOut(request_id="r", agent_id="1001"))
+    caller = centre.arrive()
+    centre.lose_link()
+    del centre.callers[before.uniqueid]
+    centre.agent_legs["1001"] = (f"{int(START)}.99", caller)
+    caller.bridge_id = "native"
+    caller.variables["ZX_STATE"] = "native"
+    centre.connect(gap=True)
+    assert centre.agent().state == "signed_out"
+    assert centre.last(d.QueueLeft).reason == "answered"
+    assert not centre.sent(c.SendTo)
+
+
+def test_who_still_waits_is_sent_away_when_the_picture_is_whole() -> None:
+    centre = Centre(floor(agents=1, wrap_up_seconds=0, when_no_agents={"kind": "hangup"}))
+    centre.ready("1001")
+    before = centre.arrive()
+    centre.talk(before)
+    centre.ask(i.SignOut(request_id="r", agent_id="1001"))
+    caller = centre.arrive()
+    centre.lose_link()
+    del centre.callers[before.uniqueid], centre.agent_legs["1001"]
+    centre.connect(gap=True)
+    (sent,) = centre.sent(c.SendTo)
+    assert (sent.channel, sent.context) == (caller.channel, "zuoxi-leave")
+
+
+def test_old_news_of_a_caller_who_is_gone_begin_no_wait(one: Centre) -> None:
+    caller = Caller(uniqueid=f"{int(START)}.77", queue="support")
+    one.hear(one._channel_event(ami.Newchannel, caller, state=4, exten="4001"))
+    one.lose_link()
+    one.connect(gap=True)
+    assert one.events(d.CallEnded)
+    one.say(caller, "ZxEnter", Queue="support")
+    assert not one.core.state.visits

@@ -103,7 +103,8 @@ def _index(turn: Turn) -> Iterator[str]:
         out = visit.native or visit.offer_id is not None or visit.id in fold.withheld
         if router.waits(visit.id) and out:
             yield f"visit {visit.id} is in the index and should not be"
-        if not router.waits(visit.id) and not out and visit.hold_until <= turn.now:
+        rested = visit.hold_until <= turn.now and not turn.fenced
+        if not router.waits(visit.id) and not out and rested:
             yield f"visit {visit.id} is not in the index"
         if fold.lines[visit.queue][fold.position(visit) - 1][1] != visit.id:
             yield f"visit {visit.id} is out of line"

@@ -288,10 +288,10 @@ def _phones(floor: Floor) -> str:
                 f"exten => {each.number},1,Dial(PJSIP/{each.number},30,gi)\n same => n,Hangup()"
                 for each in floor.extensions
             ),
-            # A caller who is transferred to a queue waits with music again: see zuoxi-record.
+            # A caller who is transferred to a queue waits with music again: see zuoxi-unrecord.
             *(
-                f'exten => {each.name},1,ExecIf($["${{ZX_MIX}}"!=""]?StopMixMonitor(${{ZX_MIX}}))\n'
-                f" same => n,Set(ZX_MIX=)\n same => n,Goto(zuoxi-enter,{each.name},1)"
+                f"exten => {each.name},1,Gosub(zuoxi-unrecord,s,1)\n"
+                f" same => n,Goto(zuoxi-enter,{each.name},1)"
                 for each in floor.queues
             ),
         ]

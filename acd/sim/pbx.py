@@ -320,6 +320,12 @@ class SimPbx:
             self._wait(customer)
         elif variables.get("ZX_STATE") == "offered":
             self._back(customer, "stale" if self._stale(exten) else "rescinded", "")
+        elif variables.get("ZX_STATE") == "after":
+            self._ask(customer)
+        elif variables.get("ZX_STATE") == "left" and variables["ZX_VERB"] == "callback":
+            self._later(customer, 0.02, lambda: self.end(customer))
+        elif variables.get("ZX_STATE") == "left":
+            self._leave(customer, variables["ZX_VERB"], variables["ZX_ARG"])
         else:
             self._wait(customer)
 
@@ -480,11 +486,15 @@ class SimPbx:
             customer.answered_at = None
             self._back(customer, "agent_lost", "ANSWER")
         elif "s" in variables.get("ZX_FLAGS", ""):
-            variables["ZX_STATE"] = "after"
-            customer.channel.context = "zuoxi-after"
-            self._later(customer, self.rng.uniform(0.5, 4.0), lambda: self._survey(customer))
+            self._ask(customer)
         else:
             self._later(customer, 0.02, lambda: self.end(customer))
+
+    def _ask(self, customer: Customer) -> None:
+        customer.place = "after"
+        customer.channel.variables["ZX_STATE"] = "after"
+        customer.channel.context = "zuoxi-after"
+        self._later(customer, self.rng.uniform(0.5, 4.0), lambda: self._survey(customer))
 
     def _survey(self, customer: Customer) -> None:
         if self.alive:

@@ -35,6 +35,12 @@ FRONTEND_CHECKS: dict[str, list[str]] = {
 }
 
 
+SIM_SEEDS = 2000
+SIM_CHECK = [*("-m", "cti.cli", "sim", "--first-seed", "1001", "--seeds", str(SIM_SEEDS), "--json")]
+"""Besides the few hundred seeds of the tests. One core takes two minutes for them, so they run
+beside the other checks."""
+
+
 def run_tests(pytest_args: Sequence[str] = ()) -> int:
     """Run all checks and tests, or only the tests that are named; return the exit code."""
     say = say_on_stderr
@@ -54,6 +60,26 @@ def run_tests(pytest_args: Sequence[str] = ()) -> int:
 
 
 def _failed_checks() -> list[str]:
+    failed = []
+    say_on_stderr(f"sim: {SIM_SEEDS} fault runs, beside the checks")
+    sim = subprocess.Popen(  # noqa: S603 (our own fixed command)
+        [sys.executable, *SIM_CHECK], cwd=PROJECT, stdout=subprocess.PIPE
+    )
+    try:
+        failed += _failed_code_checks()
+        say_on_stderr("sim")
+        told, _ = sim.communicate()
+    except BaseException:
+        sim.kill()
+        sim.wait()
+        raise
+    if sim.returncode != 0:
+        sys.stdout.write(told.decode(errors="replace"))
+        failed.append("sim")
+    return failed
+
+
+def _failed_code_checks() -> list[str]:
     failed = []
     for name, (module, *arguments) in CODE_CHECKS.items():
         say_on_stderr(name)

@@ -96,9 +96,9 @@ class Site:
         self.epoch = epoch
         await self.server.act("Setvar", Variable="ZX_EPOCH", Value=str(epoch))
 
-    async def said(self, name: str, **wanted: str) -> Headers:
+    async def said(self, name: str, *, nth: int = 1, **wanted: str) -> Headers:
         """Wait for a UserEvent of the dialplan."""
-        return await self.server.event("UserEvent", UserEvent=name, **wanted)
+        return await self.server.event("UserEvent", nth=nth, UserEvent=name, **wanted)
 
     async def asks_for_key(self) -> None:
         """Wait until the caller is asked to press a key; one pressed before is lost."""

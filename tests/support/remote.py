@@ -15,13 +15,14 @@ class TestRemote(Remote):
         self.events: list[Headers] = []
         self._arrived = asyncio.Event()
 
-    async def event(self, name: str, **wanted: str) -> Headers:
-        """Wait for the first event (since connecting) that has these headers."""
+    async def event(self, name: str, *, nth: int = 1, **wanted: str) -> Headers:
+        """Wait for the first or nth event (since connecting) that has these headers."""
         wanted["Event"] = name
-        seen = 0
+        seen = found = 0
         while True:
             for event in self.events[seen:]:
-                if wanted.items() <= event.items():
+                found += wanted.items() <= event.items()
+                if found == nth:
                     return event
             seen = len(self.events)
             self._arrived.clear()

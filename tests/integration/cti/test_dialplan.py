@@ -126,6 +126,19 @@ async def test_stale_redirect_out_of_a_live_offer_is_told(centre: Site, context:
     await _waits(centre, entered)
 
 
+@pytest.mark.parametrize("context", ["zuoxi-offer", "zuoxi-leave", "zuoxi-announce", "zuoxi-wait"])
+async def test_stale_redirect_out_of_the_survey_asks_again(centre: Site, context: str) -> None:
+    caller, entered = await centre.enter()
+    await centre.offer(entered, "o1", flags="s")
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    await agent.answer()
+    await agent.hang_up()
+    await centre.stands(entered, "zuoxi-after")
+    await centre.redirect(entered["Channel"], context, f"{centre.epoch - 1}-hangup-closed-1-x")
+    await caller.ended.wait()  # by the survey: who waits is not hung up on
+
+
 async def test_rescinded_while_it_rings(centre: Site) -> None:
     _, entered = await centre.enter()
     await centre.offer(entered, "o1")

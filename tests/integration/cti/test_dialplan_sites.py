@@ -25,6 +25,23 @@ exten => _+X.,1,UserEvent(Outside,Number: ${EXTEN})
         await caller.ended.wait()
 
 
+async def test_stale_redirect_out_of_what_follows_the_wait_is_undone(sandbox: TestSandbox) -> None:
+    outside = """
+[from-trunk]
+exten => _X.,1,Goto(zuoxi-enter,support,1)
+[from-zuoxi]
+exten => _+X.,1,UserEvent(Outside,Number: ${EXTEN})
+ same => n,Wait(60)
+"""
+    async with site(sandbox, floor(), trunk=outside, enter_hook=False) as centre:
+        _, entered = await centre.enter()
+        exten = f"{centre.epoch}-number-+8610"
+        await centre.redirect(entered["Channel"], "zuoxi-leave", exten)
+        await centre.said("Outside")
+        await centre.redirect(entered["Channel"], "zuoxi-announce", f"{centre.epoch - 1}-hold")
+        assert (await centre.said("Outside", nth=2))["Number"] == "+8610"
+
+
 async def test_hostile_facts_stay_inside_their_header(sandbox: TestSandbox) -> None:
     trunk = r"""
 [from-trunk]

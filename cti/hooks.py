@@ -89,7 +89,7 @@ class Hooks:
             "consent": self.consent,
         }
 
-    async def enter(self, request: AgiRequest) -> Mapping[str, str]:
+    def enter(self, request: AgiRequest) -> Mapping[str, str]:
         """Facts of the caller for a queue, as the ZX_ variables of the contract."""
         queue = self._queue(request)
         facts = self._callers.find(request.caller_number)
@@ -106,11 +106,11 @@ class Hooks:
             }
         return {name: value for name, value in values.items() if value}
 
-    async def hours(self, request: AgiRequest) -> Mapping[str, str]:
+    def hours(self, request: AgiRequest) -> Mapping[str, str]:
         """ZX_OPEN: yes or no, for a queue."""
         return {"ZX_OPEN": "yes" if self._is_open(self._queue(request)) else "no"}
 
-    async def survey(self, request: AgiRequest) -> Mapping[str, str]:
+    def survey(self, request: AgiRequest) -> Mapping[str, str]:
         """The caller pressed 1 to 5."""
         key = _argument(request, 0)
         if key not in {"1", "2", "3", "4", "5"}:
@@ -118,7 +118,7 @@ class Hooks:
         self._tell(SurveyKey(uniqueid=_uniqueid(request), score=int(key)))
         return {}
 
-    async def callback(self, request: AgiRequest) -> Mapping[str, str]:
+    def callback(self, request: AgiRequest) -> Mapping[str, str]:
         """The caller wants to be called at a number instead of waiting."""
         number = _argument(request, 0)
         if not _DIALLED.fullmatch(number):
@@ -133,7 +133,7 @@ class Hooks:
         )
         return {}
 
-    async def consent(self, request: AgiRequest) -> Mapping[str, str]:
+    def consent(self, request: AgiRequest) -> Mapping[str, str]:
         """The caller's answer to "this call is recorded": yes or no."""
         answer = _argument(request, 0)
         if answer not in {"yes", "no"}:

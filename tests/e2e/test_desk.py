@@ -1,6 +1,7 @@
 """The agent desk in a real browser: from sign-in to a call that stands in the list."""
 
 import json
+import re
 
 from playwright.async_api import Page, expect
 
@@ -33,6 +34,9 @@ OscillatorNode.prototype.start = function (...given) {
   return start.apply(this, given);
 };
 """
+
+MEDIA = re.compile(r"m=audio \d+ \S+ ([0-9 ]+)")
+"""The codecs that an SDP offers or accepts."""
 
 REFUSED_MICROPHONE = """
 navigator.mediaDevices.getUserMedia = () =>
@@ -129,6 +133,29 @@ async def test_mute_and_hold_are_heard(centre: Whole, open_page: OpenPage) -> No
     await centre.journalled("RecordingResumed")
     await caller.hang_up()
     await stage_is(agent, "wrap_up")
+
+
+async def test_a_hold_offers_the_codecs_of_the_talk(centre: Whole, open_page: OpenPage) -> None:
+    """Asterisk up to 22.10 may drop a call whose re-INVITE offers others."""
+    agent = await open_page()
+    sent: list[str] = []
+    agent.on(
+        "websocket",
+        lambda socket: socket.on("framesent", lambda frame: sent.extend(MEDIA.findall(str(frame)))),
+    )
+    await ready_agent(agent)
+    caller = await centre.far_end.call("support", "+8613800138000")
+    await stage_is(agent, "offered")
+    await agent.locator("[data-test=answer]").click()
+    await stage_is(agent, "talking")
+    await caller.hears()
+    for state in ("hold", "talking"):
+        await agent.keyboard.press("Alt+h")
+        await state_is(agent, state)
+    answered, *offered = [codecs.split() for codecs in sent]
+    assert len(offered) == 2
+    assert [sorted(codecs) for codecs in offered] == [sorted(answered)] * 2
+    await caller.hang_up()
 
 
 async def test_notes_outlive_the_next_call_and_a_reload(centre: Whole, open_page: OpenPage) -> None:

@@ -11,22 +11,17 @@ from cti.agi.wire import AgiRequest
 REQUEST = b"agi_network_script: %s\nagi_uniqueid: 1.1\nagi_arg_1: x\n\n"
 
 
-async def facts(request: AgiRequest) -> Mapping[str, str]:
+def facts(request: AgiRequest) -> Mapping[str, str]:
     return {"ZX_NAME": request.arguments[0]}
 
 
-async def never(request: AgiRequest) -> Mapping[str, str]:
-    await asyncio.Event().wait()
-    return {}
-
-
-async def broken(request: AgiRequest) -> Mapping[str, str]:
+def broken(request: AgiRequest) -> Mapping[str, str]:
     raise LookupError("a bug")
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[AgiServer]:
-    handlers = {"facts": facts, "never": never, "broken": broken}
+    handlers = {"facts": facts, "broken": broken}
     server = AgiServer(handlers, allowed=["127.0.0.0/8"], deadline_seconds=0.2)
     await server.start("127.0.0.1", 0)
     yield server
@@ -63,7 +58,6 @@ async def test_answer_is_one_command(server: AgiServer) -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (REQUEST % b"never", "late"),
         (REQUEST % b"broken", "failed"),
         (REQUEST % b"nothing", "unknown"),
         (b"GET / HTTP/1.1\r\n\r\n", "malformed"),
@@ -83,6 +77,21 @@ async def test_peer_that_says_nothing_is_cut_at_the_deadline(server: AgiServer) 
     assert await ask(server, b"", end=False) == b""
     assert asyncio.get_running_loop().time() - began < 2
     await outcome(server, "late")
+
+
+async def test_peer_that_says_half_of_it_is_cut_at_the_deadline(server: AgiServer) -> None:
+    assert await ask(server, b"agi_network_script: facts\n", end=False) == b""
+    await outcome(server, "late")
+
+
+async def test_question_in_pieces_is_answered(server: AgiServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for byte in REQUEST % b"facts":
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0)
+    assert await reader.read() == b'SET VARIABLE "ARRAY(ZX_NAME)" "x"\n'
+    writer.close()
 
 
 async def test_connect_and_close_costs_nothing_afterwards(server: AgiServer) -> None:
@@ -105,9 +114,9 @@ async def test_strangers_are_not_heard() -> None:
 
 
 async def test_close_cuts_what_is_open() -> None:
-    server = AgiServer({"never": never}, allowed=["127.0.0.1"], deadline_seconds=60)
+    server = AgiServer({}, allowed=["127.0.0.1"], deadline_seconds=60)
     await server.start("127.0.0.1", 0)
-    asking = asyncio.create_task(ask(server, REQUEST % b"never"))
+    asking = asyncio.create_task(ask(server, b"agi_", end=False))
     async with asyncio.timeout(5):
         while not server.open:  # noqa: ASYNC110
             await asyncio.sleep(0.005)

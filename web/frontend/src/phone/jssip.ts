@@ -40,6 +40,22 @@ function makeUA(account: SipAccount): UA {
   });
 }
 
+/**
+ * Offer at a hold what was agreed on at the answer, not every codec of the browser: Asterisk up to
+ * 22.10 may drop a call whose re-INVITE changes the set (its issue 2059).
+ */
+function keepCodecs(connection: RTCPeerConnection | undefined): void {
+  for (const transceiver of connection?.getTransceivers() ?? []) {
+    const agreed = new Set(transceiver.sender.getParameters().codecs.map(nameOf));
+    const all = RTCRtpReceiver.getCapabilities(transceiver.receiver.track.kind)?.codecs ?? [];
+    const kept = all.filter((codec) => agreed.has(nameOf(codec)));
+    if (kept.length > 0) transceiver.setCodecPreferences(kept);
+  }
+}
+
+const nameOf = ({ mimeType, clockRate }: { mimeType: string; clockRate: number }): string =>
+  `${mimeType.toLowerCase()}/${String(clockRate)}`;
+
 export class JsSipPhone implements Phone {
   private ua: UA | null = null;
   private session: RTCSession | null = null;
@@ -151,7 +167,10 @@ export class JsSipPhone implements Phone {
     this.keepCallOverFailedHold(session);
     session.on("peerconnection", (event: PeerConnectionEvent) => this.listen(event));
     session.on("icecandidate", this.capGathering());
-    session.on("accepted", () => this.change({ state: "talking" }));
+    session.on("accepted", () => {
+      keepCodecs(session.connection);
+      this.change({ state: "talking" });
+    });
     session.on("failed", (event: EndEvent) => this.over(session, event));
     session.on("ended", () => this.over(session));
     this.guardMicrophone(session);

@@ -40,12 +40,6 @@ async def test_both_sides_stand_in_the_recording_after_holds(
     await caller.hang_up()
     call_id = await recorded(centre)
     path = await projected(centre, "SELECT path FROM recordings WHERE call_id = $1", call_id)
-    print(
-        [
-            [max(map(abs, side[i : i + 4000])) for i in range(0, len(side) - 4000, 4000)]
-            for side in sides(centre.site.folder / "store" / path)
-        ]
-    )
     for side in sides(centre.site.folder / "store" / path):
         assert max(map(abs, side[-2 * RATE :])) > SPEECH
 

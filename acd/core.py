@@ -41,13 +41,21 @@ class Core:
 
     :param floor: queues and agents; the state is fitted to it when loaded.
     :param node: name of this PBX's server.
+    :param to_e164: an outside caller's number as the PBX gave it -> as it is kept.
     """
 
-    def __init__(self, floor: Floor, node: str, epoch: int = 0, next_seq: int = 1) -> None:
+    def __init__(
+        self,
+        floor: Floor,
+        node: str,
+        epoch: int = 0,
+        next_seq: int = 1,
+        to_e164: Callable[[str], str] = str,
+    ) -> None:
         self._floor = floor
         self._node = node
         self._extensions = {each.number for each in floor.extensions}
-        self.calls = Calls(node, self._agent_on, self._extensions.__contains__)
+        self.calls = Calls(node, self._agent_on, self._extensions.__contains__, to_e164)
         self._begin(State(epoch=epoch, next_seq=next_seq))
 
     def _begin(self, state: State) -> None:

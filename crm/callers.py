@@ -70,7 +70,7 @@ class CallerIndex:
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]], *, region: str = "CN"
+        self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]], *, region: str
     ) -> None:
         self._connect = connect
         self._region = region

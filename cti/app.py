@@ -23,7 +23,7 @@ from acd.core import Core
 from acd.queues import VARIABLES, is_open
 from config.floor import Floor
 from config.settings import PbxSettings, Settings, WebSettings
-from crm.callers import CallerIndex
+from crm.callers import CallerIndex, e164
 from cti.agi.server import AgiServer
 from cti.ami.link import AmiLink, LinkSettings
 from cti.epoch import Tenure
@@ -70,7 +70,12 @@ class App:
         floor, node = settings.floor, settings.server.node
         self.database = Database(dsn, max_size=settings.database.pool_size)
         self.journal = Journal.open(settings.server.state_folder / "journal", node)
-        self.core = Core(floor, node, next_seq=self.journal.recovered.next_seq)
+        self.core = Core(
+            floor,
+            node,
+            next_seq=self.journal.recovered.next_seq,
+            to_e164=lambda number: e164(number, floor.country) or number,
+        )
         self.live = LiveView(floor)
         folders = settings.recording
         self.store = Store(folders.store_folder)
@@ -104,7 +109,7 @@ class App:
             all_projections(node, thresholds(floor)), on_stopped=self._projection_stopped
         )
         self.journal.on_stored(self.projections.wake)
-        self.callers = CallerIndex(self._connect)
+        self.callers = CallerIndex(self._connect, region=floor.country)
         self.runtime.observers.append(LastAgents(self.callers))
         hooks = Hooks(floor, self.callers, self._is_open, self.runtime.tell)
         self.agi = AgiServer(hooks.handlers(), allowed=settings.pbx.agi_allowed)

@@ -12,7 +12,7 @@ async def test_a_caller_reaches_the_ready_agent_and_stands_in_the_journal_once(
     async with whole(sandbox, database, small_floor(agents=1)) as site:
         agent = await site.agent("1001")
         phone = site.far_end.agent("8001")
-        caller = await site.far_end.call("support", "+8613800138000")
+        caller = await site.far_end.call("support", "13800138000")
         await phone.ringing.wait()
         await agent.state("offered")
         await phone.answer()
@@ -26,7 +26,8 @@ async def test_a_caller_reaches_the_ready_agent_and_stands_in_the_journal_once(
         assert [event["outcome"] for event in ended] == ["answered"]
         assert ended[0]["agent_id"] == "1001"
         assert ended[0]["talk_seconds"] > 0
-        assert len(await site.events("CallStarted")) == 1
+        (started,) = await site.events("CallStarted")
+        assert started["caller_number"] == "+8613800138000", "kept in E.164"
         assert [e["end"] for e in await site.events("OfferEnded")] == ["accepted"]
         assert [e["reason"] for e in await site.events("QueueLeft")] == ["answered"]
 

@@ -19,7 +19,7 @@ NUMBER = "+8613800138000"
 
 @asynccontextmanager
 async def following(dsn: str) -> AsyncIterator[CallerIndex]:
-    index = CallerIndex(lambda: asyncpg.connect(dsn))
+    index = CallerIndex(lambda: asyncpg.connect(dsn), region="CN")
     running = asyncio.create_task(index.run())
     try:
         yield index

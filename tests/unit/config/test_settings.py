@@ -40,6 +40,7 @@ def test_a_secret_does_not_show_in_the_repr():
             {"pbx": {"ami_secret": "x"}, "floor": {"queues": [{"name": "Bad Name"}]}},
             "floor.queues.0.name",
         ),
+        ({"pbx": {"ami_secret": "x"}, "floor": {"country": "China"}}, "floor.country"),
         (
             {
                 "pbx": {"ami_secret": "x"},

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import structlog
 
@@ -121,8 +122,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asterisk opened it; or somebody else did."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         seconds = self._server.admit(self, transport.get_extra_info("peername")[0])
         if seconds is None:
             self.end("refused")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
+import uvloop
 
 from cti.agi.server import AgiServer
 from cti.agi.wire import AgiRequest
@@ -103,6 +104,17 @@ async def test_connect_and_close_costs_nothing_afterwards(server: AgiServer) -> 
         while sum(server.outcomes.values()) < 50:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert server.open == 0
+
+
+def test_the_loop_of_the_product_serves_too() -> None:
+    async def asked() -> bytes:
+        server = AgiServer({"facts": facts}, allowed=["127.0.0.1"])
+        await server.start("127.0.0.1", 0)
+        answer = await ask(server, REQUEST % b"facts")
+        await server.close()
+        return answer
+
+    assert uvloop.run(asked()) == b'SET VARIABLE "ARRAY(ZX_NAME)" "x"\n'
 
 
 async def test_strangers_are_not_heard() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from rich.prompt import Confirm
 from config.settings import Settings, SettingsError
 from cti import doctor
 from cti.journal.database import migrate
+from cti.journal.tables import Connection
 from cti.pbxfiles import PbxFilesError, PbxFilesInput, extension_secrets, install, render
 from cti.process import database_dsn
 from cti.reconcile import reconcile
 from web.rights import Role
-from web.users import Passwords, UserError, add_user
+from web.users import Passwords, UserError, add_user, disable_user, set_password
 
 FAILED, DONE = 1, 0
 
@@ -35,30 +36,66 @@ async def add(
     agent_id: str | None,
     password: str,
 ) -> int:
-    """Add a user; 1 when he cannot be added, with the reason.
+    """Add a user; 1 when that cannot be, with the reason.
 
     :raises SettingsError: the database cannot be reached.
     """
     if agent_id is not None and agent_id not in {agent.id for agent in settings.floor.agents}:
         raise SettingsError("user add", [f"--agent: the floor has no agent {agent_id!r}"])
+
+    async def added(connection: Connection) -> str:
+        user = await add_user(
+            connection,
+            Passwords(),
+            name=name,
+            full_name=full_name,
+            password=password,
+            roles=roles,
+            agent_id=agent_id,
+        )
+        return f"added {user.name} ({', '.join(roles)})"
+
+    return await _with_users(settings, added)
+
+
+async def change_password(settings: Settings, *, name: str, password: str) -> int:
+    """Give a user a new password and end his sessions; 1 when that cannot be, with the reason.
+
+    :raises SettingsError: the database cannot be reached.
+    """
+
+    async def changed(connection: Connection) -> str:
+        await set_password(connection, Passwords(), name=name, password=password)
+        return f"{name} has a new password and is signed out everywhere"
+
+    return await _with_users(settings, changed)
+
+
+async def disable(settings: Settings, *, name: str) -> int:
+    """Close a user's account; 1 when that cannot be, with the reason.
+
+    :raises SettingsError: the database cannot be reached.
+    """
+
+    async def disabled(connection: Connection) -> str:
+        await disable_user(connection, name)
+        return f"{name} cannot sign in any more"
+
+    return await _with_users(settings, disabled)
+
+
+async def _with_users(settings: Settings, work: Callable[[Connection], Awaitable[str]]) -> int:
+    """Do something with the table of users and say what was done, or why not."""
     async with database_dsn(settings) as dsn:
         connection = await _connected(dsn)
         try:
-            user = await add_user(
-                connection,
-                Passwords(),
-                name=name,
-                full_name=full_name,
-                password=password,
-                roles=roles,
-                agent_id=agent_id,
-            )
+            said = await work(connection)
         except UserError as error:
-            Console(stderr=True).print(f"not added: {error}", markup=False)
+            Console(stderr=True).print(f"nothing was changed: {error}", markup=False)
             return FAILED
         finally:
             await connection.close()
-    Console().print(f"added {user.name} ({', '.join(roles)})", markup=False)
+    Console().print(said, markup=False)
     return DONE
 
 

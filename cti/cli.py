@@ -82,6 +82,13 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--agent", help="employee number of [[floor.agents]]")
     add.add_argument("--full-name", help="shown on screens")
     add.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+    password = _command(user, "password", _user_password, "a new password; ends all sessions")
+    _config(password)
+    password.add_argument("name", help="sign-in name")
+    password.add_argument("--password-stdin", action="store_true", help="from standard input")
+    disable = _command(user, "disable", _user_disable, "close an account; signs out everywhere")
+    _config(disable)
+    disable.add_argument("name", help="sign-in name")
 
     reconcile = _command(commands, "reconcile", _reconcile, "journal against CDR, CEL, recordings")
     _config(reconcile)
@@ -160,7 +167,6 @@ def _pbx_install(args: argparse.Namespace) -> int:
 def _user_add(args: argparse.Namespace) -> int:
     from cti.admin import add
 
-    password = sys.stdin.readline().rstrip("\n") if args.password_stdin else _ask_password()
     return asyncio.run(
         add(
             load(args.config),
@@ -168,15 +174,32 @@ def _user_add(args: argparse.Namespace) -> int:
             full_name=args.full_name or args.name,
             roles=args.role,
             agent_id=args.agent,
-            password=password,
+            password=_password(args),
         )
     )
+
+
+def _user_password(args: argparse.Namespace) -> int:
+    from cti.admin import change_password
+
+    settings = load(args.config)
+    return asyncio.run(change_password(settings, name=args.name, password=_password(args)))
+
+
+def _user_disable(args: argparse.Namespace) -> int:
+    from cti.admin import disable
+
+    return asyncio.run(disable(load(args.config), name=args.name))
+
+
+def _password(args: argparse.Namespace) -> str:
+    return sys.stdin.readline().rstrip("\n") if args.password_stdin else _ask_password()
 
 
 def _ask_password() -> str:
     password = getpass.getpass("password: ")
     if getpass.getpass("once more: ") != password:
-        raise SettingsError("user add", ["the two passwords differ; nothing was changed"])
+        raise SettingsError("the password", ["the two passwords differ; nothing was changed"])
     return password
 
 

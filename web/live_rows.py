@@ -140,6 +140,7 @@ def _agent_row(picture: Picture, agent: AgentNow) -> Row:
         "extension": agent.extension,
         "reachable": agent.reachable,
         "panel": agent.panel,
+        "needs_panel": agent.extension in picture.browsers,
         "today": {
             "calls": agent.today.calls,
             "talk_seconds": round(agent.today.talk_seconds, 3),

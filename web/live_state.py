@@ -208,6 +208,7 @@ class Picture:
     def __init__(self, floor: Floor) -> None:
         self.queue_settings = {queue.name: queue for queue in floor.queues}
         self.agent_settings = {agent.id: agent for agent in floor.agents}
+        self.browsers = {each.number for each in floor.extensions if each.kind == "browser"}
         self.members: dict[QueueName, list[AgentId]] = {queue.name: [] for queue in floor.queues}
         for agent in floor.agents:
             for membership in agent.queues:

@@ -65,11 +65,33 @@ async def test_a_user_added_at_the_command_line_can_sign_in(
         add = ("user", "add", "wang", "--role", "leader", "--config", site.config)
         status, said = await zuoxi(*add, "--password-stdin", answer="1234\n")
         assert status == 1
-        assert "not added" in said
+        assert "nothing was changed" in said
         status, said = await zuoxi(*add, "--password-stdin", answer=PASSWORD + "\n")
         assert status == 0, said
         person = await site.person("wang")
         assert person.me["roles"] == ["leader"]
+
+
+async def test_a_new_password_and_a_closed_account_end_the_session(
+    sandbox: TestSandbox, database: str
+) -> None:
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        await site.add_user("wang", "leader")
+        person = await site.person("wang")
+        change = ("user", "password", "wang", "--config", site.config, "--password-stdin")
+        status, said = await zuoxi(*change, answer="another long secret 7\n")
+        assert status == 0, said
+        assert (await person.ask("GET", "/session"))[0] == 401
+        status, said = await zuoxi(*change, answer=PASSWORD + "\n")
+        assert status == 0, said
+        person = await site.person("wang")
+        status, said = await zuoxi("user", "disable", "wang", "--config", site.config)
+        assert status == 0, said
+        while (await person.ask("GET", "/session"))[0] != 401:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        status, said = await zuoxi("user", "disable", "nobody", "--config", site.config)
+        assert status == 1
+        assert "there is no user 'nobody'" in said
 
 
 async def test_the_files_are_shown_first_and_written_after_a_yes(

@@ -16,6 +16,10 @@ FLOOR = Floor.model_validate(
             {"name": "support", "service_level_seconds": 20, "short_abandon_seconds": 5},
             {"name": "sales"},
         ],
+        "extensions": [
+            {"number": "8001", "kind": "browser"},
+            {"number": "8101", "kind": "desk"},
+        ],
         "agents": [
             {"id": "1", "name": "Amy", "team": "red", "queues": [{"queue": "support"}]},
             {"id": "2", "name": "Ben", "queues": [{"queue": "support"}, {"queue": "sales"}]},
@@ -360,3 +364,12 @@ def test_a_call_that_interrupts_wrap_up_does_not_take_its_call_off_the_desk(play
     played.state(NOON + 30, "ready")
     assert played.desk()["calls"] == {}
     assert played.view.dump()["calls"] == {}
+
+
+@pytest.mark.parametrize(("extension", "needs"), [("8001", True), ("8101", False)])
+def test_only_a_phone_in_the_browser_needs_a_panel(extension: str, needs: bool) -> None:
+    played = Played()
+    signed_in = domain.AgentSignedIn(at=NOON, agent_id="1", extension=extension, took_over=False)
+    assert not played.floor()["agents"]["1"]["needs_panel"]
+    played.play(signed_in)
+    assert played.floor()["agents"]["1"]["needs_panel"] is needs

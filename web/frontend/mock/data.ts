@@ -190,6 +190,7 @@ function agentRow(name: string, index: number, now: number): FloorAgentRow {
     extension: String(8001 + index),
     reachable: index !== 6,
     panel: index !== 8,
+    needs_panel: true,
     today: { calls: 12 + index, talk_seconds: 3000, missed: index % 5 === 4 ? 2 : 0 },
   };
 }

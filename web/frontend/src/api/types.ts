@@ -189,6 +189,8 @@ export interface FloorAgentRow {
   extension: string | null;
   reachable: boolean;
   panel: boolean;
+  /** The agent's phone is in the browser. */
+  needs_panel: boolean;
   today: AgentToday;
 }
 

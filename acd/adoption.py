@@ -93,7 +93,10 @@ def _tell_connect(turn: Turn, item: LinkUp) -> None:
     restarted = known is not None and abs(known - snapshot.pbx_started_at) > RESTART_SECONDS
     if not memory.connected_before:
         memory.connected_before = True
-        turn.emit(d.ServerStarted(at=now, node=turn.node, epoch=snapshot.epoch))
+        started = d.ServerStarted(
+            at=now, node=turn.node, epoch=snapshot.epoch, version=turn.version
+        )
+        turn.emit(started)
     if restarted:
         turn.emit(d.PbxRestarted(at=now, started_at=snapshot.pbx_started_at))
     if item.gap_from is not None and item.gap_to is not None:

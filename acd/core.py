@@ -50,18 +50,22 @@ class Core:
         node: str,
         epoch: int = 0,
         next_seq: int = 1,
+        *,
         to_e164: Callable[[str], str] = str,
+        version: str = "",
     ) -> None:
         self._floor = floor
         self._node = node
         self._extensions = {each.number for each in floor.extensions}
         self.calls = Calls(node, self._agent_on, self._extensions.__contains__, to_e164)
+        self._version = version
         self._begin(State(epoch=epoch, next_seq=next_seq))
 
     def _begin(self, state: State) -> None:
         self.state = state
         self._fold = Fold(self._floor, state)
         self._turn = Turn(self._floor, self._node, state, self._fold, self.calls)
+        self._turn.version = self._version
 
     def _agent_on(self, extension: str) -> AgentId | None:
         return self.state.seats.get(extension)

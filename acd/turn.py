@@ -84,6 +84,8 @@ class Turn:
         self.router = fold.router
         self.calls = calls
         self.memory = Memory()
+        self.version = ""
+        """Of the product, told with each start."""
         self.adopting = False
         """The PBX's state is being taken over: who waits may turn out to be talking."""
         self.begin(0.0)

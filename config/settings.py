@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import phonenumbers
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -124,6 +125,12 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     recording: RecordingSettings = RecordingSettings()
     floor: Floor = Floor()
+
+    @model_validator(mode="after")
+    def _known_country(self) -> Self:
+        if self.floor.country not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError(f"floor.country: {self.floor.country!r} is no country, like CN")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import ssl
 import time
+import tomllib
 from collections.abc import Callable, Coroutine, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -75,6 +76,7 @@ class App:
             node,
             next_seq=self.journal.recovered.next_seq,
             to_e164=lambda number: e164(number, floor.country) or number,
+            version=product_version(),
         )
         self.live = LiveView(floor)
         folders = settings.recording
@@ -278,11 +280,9 @@ def thresholds(floor: Floor) -> Thresholds:
 
 
 def product_version() -> str:
-    """The installed version; "development" in a checkout."""
-    try:
-        return version("zuoxi")
-    except PackageNotFoundError:
-        return "development"
+    """The version of this checkout."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    return str(project["project"]["version"])
 
 
 def _site(runner: web.AppRunner, settings: WebSettings) -> web.TCPSite:

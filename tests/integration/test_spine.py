@@ -2,6 +2,7 @@
 
 import hashlib
 
+from cti.app import product_version
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import small_floor, whole
 
@@ -26,6 +27,7 @@ async def test_a_caller_reaches_the_ready_agent_and_stands_in_the_journal_once(
         assert [event["outcome"] for event in ended] == ["answered"]
         assert ended[0]["agent_id"] == "1001"
         assert ended[0]["talk_seconds"] > 0
+        assert (await site.events("ServerStarted"))[0]["version"] == product_version()
         (started,) = await site.events("CallStarted")
         assert started["caller_number"] == "+8613800138000", "kept in E.164"
         assert [e["end"] for e in await site.events("OfferEnded")] == ["accepted"]

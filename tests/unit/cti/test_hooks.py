@@ -39,13 +39,13 @@ def request(path: str, *arguments: str, number: str | None = NUMBER) -> AgiReque
     return AgiRequest(path=path, uniqueid="17.1", caller_number=number, arguments=list(arguments))
 
 
-async def ask(hooks: Hooks, wanted: AgiRequest) -> dict[str, str]:
-    return dict(await hooks.handlers()[wanted.path](wanted))
+def ask(hooks: Hooks, wanted: AgiRequest) -> dict[str, str]:
+    return dict(hooks.handlers()[wanted.path](wanted))
 
 
-async def test_facts_of_a_known_caller() -> None:
+def test_facts_of_a_known_caller() -> None:
     hooks, _ = make(Callers(name="王芳", customer_id="C1", level="gold", language="zh", priority=5))
-    assert await ask(hooks, request("enter", "support")) == {
+    assert ask(hooks, request("enter", "support")) == {
         "ZX_NAME": "王芳",
         "ZX_CUSTOMER": "C1",
         "ZX_LEVEL": "gold",
@@ -55,29 +55,29 @@ async def test_facts_of_a_known_caller() -> None:
 
 
 @pytest.mark.parametrize("number", ["13700000000", None, "anonymous"])
-async def test_stranger_sets_nothing(number: str | None) -> None:
+def test_stranger_sets_nothing(number: str | None) -> None:
     hooks, _ = make(Callers(name="王芳"))
-    assert await ask(hooks, request("enter", "support", number=number)) == {}
+    assert ask(hooks, request("enter", "support", number=number)) == {}
 
 
-async def test_blocked_caller() -> None:
+def test_blocked_caller() -> None:
     hooks, _ = make(Callers(name="x", blocked=True))
-    assert await ask(hooks, request("enter", "support")) == {"ZX_REFUSE": "blacklist"}
+    assert ask(hooks, request("enter", "support")) == {"ZX_REFUSE": "blacklist"}
 
 
 @pytest.mark.parametrize(
     ("sticky", "expected"), [("off", None), ("last", "1002"), ("owner", "1001")]
 )
-async def test_sticky_agent_by_the_queues_rule(sticky: str, expected: str | None) -> None:
+def test_sticky_agent_by_the_queues_rule(sticky: str, expected: str | None) -> None:
     callers = Callers(owner_agent_id="1001")
     callers.last[NUMBER] = "1002"
     hooks, _ = make(callers, sticky)
-    assert (await ask(hooks, request("enter", "support"))).get("ZX_STICKY") == expected
+    assert ask(hooks, request("enter", "support")).get("ZX_STICKY") == expected
 
 
-async def test_hours() -> None:
+def test_hours() -> None:
     hooks, _ = make(Callers())
-    assert await ask(hooks, request("hours", "support")) == {"ZX_OPEN": "yes"}
+    assert ask(hooks, request("hours", "support")) == {"ZX_OPEN": "yes"}
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ async def test_hours() -> None:
         (request("consent", "no"), ConsentAnswer(uniqueid="17.1", consent=False)),
     ],
 )
-async def test_what_callers_say_becomes_an_input(wanted: AgiRequest, told: Input) -> None:
+def test_what_callers_say_becomes_an_input(wanted: AgiRequest, told: Input) -> None:
     hooks, inputs = make(Callers())
-    assert await ask(hooks, wanted) == {}
+    assert ask(hooks, wanted) == {}
     assert inputs == [told]
 
 
@@ -118,10 +118,10 @@ async def test_what_callers_say_becomes_an_input(wanted: AgiRequest, told: Input
         AgiRequest(path="survey", uniqueid="", arguments=["3"]),
     ],
 )
-async def test_hostile_arguments_tell_nothing(wanted: AgiRequest) -> None:
+def test_hostile_arguments_tell_nothing(wanted: AgiRequest) -> None:
     hooks, inputs = make(Callers())
     with pytest.raises(HookError):
-        await ask(hooks, wanted)
+        ask(hooks, wanted)
     assert inputs == []
 
 

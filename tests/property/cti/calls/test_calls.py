@@ -153,12 +153,17 @@ def check_whole(stage: Stage) -> None:
 
 def check_talk(stage: Stage) -> None:
     begun = {e.call_id: e.at for e in stage.events if isinstance(e, d.CallStarted)}
+    agents = {  # calls that an agent was in, even where the leg became another party's later
+        e.call_id
+        for e in stage.events
+        if isinstance(e, d.LegStarted | d.LegRenamed) and e.kind == "agent"
+    }
     for end in stage.ends():
         merged = stage.calls.call(end.call_id)
         assert merged is not None
         first = min(begun[i] for i in (end.call_id, *merged.merged))
         assert 0 <= end.talk_seconds <= end.at - first
-        if not any(leg.kind == "agent" for leg in merged.legs.values()):
+        if not agents & {end.call_id, *merged.merged}:
             assert end.talk_seconds == 0
     legs = [e for e in stage.events if isinstance(e, d.LegStarted)]
     assert not any(e.channel.startswith("Local/") for e in legs)

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import asyncpg
+
 from cti.app import product_version
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import small_floor, whole
@@ -54,3 +56,19 @@ async def test_the_recording_stands_checked_under_the_call(
         file = site.site.folder / "store" / stored[0]["path"]
         assert hashlib.sha256(file.read_bytes()).hexdigest() == stored[0]["sha256"]
         assert not await site.events("RecordingFaulty")
+
+
+async def test_who_calls_is_known_before_the_wait(sandbox: TestSandbox, database: str) -> None:
+    """Over the dialplan's hook, which the dialplan goes on without when nobody answers it."""
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        connection = await asyncpg.connect(database)
+        await connection.execute(
+            "INSERT INTO callers (number, name, priority) VALUES ('+8613800138000', '王芳', 7)"
+        )
+        await connection.close()
+        known: list[tuple[str | None, int]] = []
+        while ("王芳", 7) not in known:  # until the server has heard of the new row
+            caller = await site.far_end.call("support", "13800138000")
+            entered = await site.journalled("QueueEntered", count=len(known) + 1)
+            known = [(event["customer_name"], event["priority"]) for event in entered]
+            await caller.hang_up()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.support.sandbox import TestSandbox
-from tests.support.whole import PASSWORD, PROJECT, Whole, small_floor, whole
+from tests.support.whole import PASSWORD, PROJECT, Person, Whole, small_floor, whole
 
 
 async def zuoxi(*arguments: str | Path, answer: str = "") -> tuple[int, str]:
@@ -81,17 +81,22 @@ async def test_a_new_password_and_a_closed_account_end_the_session(
         change = ("user", "password", "wang", "--config", site.config, "--password-stdin")
         status, said = await zuoxi(*change, answer="another long secret 7\n")
         assert status == 0, said
-        assert (await person.ask("GET", "/session"))[0] == 401
+        await signed_out(person)
         status, said = await zuoxi(*change, answer=PASSWORD + "\n")
         assert status == 0, said
         person = await site.person("wang")
         status, said = await zuoxi("user", "disable", "wang", "--config", site.config)
         assert status == 0, said
-        while (await person.ask("GET", "/session"))[0] != 401:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        await signed_out(person)
         status, said = await zuoxi("user", "disable", "nobody", "--config", site.config)
         assert status == 1
         assert "there is no user 'nobody'" in said
+
+
+async def signed_out(person: Person) -> None:
+    """The server looks at the table every few seconds."""
+    while (await person.ask("GET", "/session"))[0] != 401:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
 
 
 async def test_the_files_are_shown_first_and_written_after_a_yes(

@@ -64,8 +64,9 @@ class Core:
     def _begin(self, state: State) -> None:
         self.state = state
         self._fold = Fold(self._floor, state)
-        self._turn = Turn(self._floor, self._node, state, self._fold, self.calls)
-        self._turn.version = self._version
+        self._turn = Turn(
+            self._floor, self._node, state, self._fold, self.calls, version=self._version
+        )
 
     def _agent_on(self, extension: str) -> AgentId | None:
         return self.state.seats.get(extension)

@@ -72,7 +72,9 @@ class Memory:
 class Turn:
     """The step in progress."""
 
-    def __init__(self, floor: Floor, node: str, state: State, fold: Fold, calls: Calls) -> None:
+    def __init__(
+        self, floor: Floor, node: str, state: State, fold: Fold, calls: Calls, *, version: str
+    ) -> None:
         self.floor = floor
         self.zone = ZoneInfo(floor.time_zone)
         self.reasons = frozenset(reason.code for reason in floor.reasons)
@@ -84,7 +86,7 @@ class Turn:
         self.router = fold.router
         self.calls = calls
         self.memory = Memory()
-        self.version = ""
+        self.version = version
         """Of the product, told with each start."""
         self.adopting = False
         """The PBX's state is being taken over: who waits may turn out to be talking."""

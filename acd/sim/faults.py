@@ -31,6 +31,7 @@ from cti.inputs import (
     PauseRecording,
     RecordingChecked,
     RejectOffer,
+    Request,
     ResumeRecording,
     SetNotReady,
     SetReady,
@@ -195,9 +196,9 @@ class FaultRun:
         self.server.step(PanelAlive(agent_id=agent))
         self._request(SetReady, agent_id=agent)
 
-    def _request(self, kind: Callable[..., object], **fields: object) -> None:
+    def _request(self, kind: Callable[..., Request], **fields: object) -> None:
         self._requests += 1
-        self.server.step(kind(request_id=str(self._requests), **fields))  # type: ignore[arg-type]
+        self.server.step(kind(request_id=str(self._requests), **fields))
 
     def _arrival(self) -> None:
         if self._clock.now >= self._end:

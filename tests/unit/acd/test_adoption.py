@@ -407,8 +407,8 @@ def test_an_agent_lost_in_the_call_brings_the_caller_back_to_the_place(one: Cent
     assert one.offer_of(caller).agent_id == "1001"
 
 
-def test_nobody_is_sent_away_on_half_a_picture() -> None:
-    """The last agent signs out with a call that ended in the gap, and talks natively by now."""
+def last_agent_leaves_in_the_gap() -> tuple[Centre, Caller]:
+    """The last agent wants to sign out after a talk that ends unheard; a caller waits."""
     centre = Centre(floor(agents=1, wrap_up_seconds=0, when_no_agents={"kind": "hangup"}))
     centre.ready("1001")
     before = centre.arrive()
@@ -416,7 +416,13 @@ def test_nobody_is_sent_away_on_half_a_picture() -> None:
     centre.ask(i.SignOut(request_id="r", agent_id="1001"))
     caller = centre.arrive()
     centre.lose_link()
-    del centre.callers[before.uniqueid]
+    del centre.callers[before.uniqueid], centre.agent_legs["1001"]
+    return centre, caller
+
+
+def test_nobody_is_sent_away_on_half_a_picture() -> None:
+    """The agent who signs out talks natively by now."""
+    centre, caller = last_agent_leaves_in_the_gap()
     centre.agent_legs["1001"] = (f"{int(START)}.99", caller)
     caller.bridge_id = "native"
     caller.variables["ZX_STATE"] = "native"
@@ -427,14 +433,7 @@ def test_nobody_is_sent_away_on_half_a_picture() -> None:
 
 
 def test_who_still_waits_is_sent_away_when_the_picture_is_whole() -> None:
-    centre = Centre(floor(agents=1, wrap_up_seconds=0, when_no_agents={"kind": "hangup"}))
-    centre.ready("1001")
-    before = centre.arrive()
-    centre.talk(before)
-    centre.ask(i.SignOut(request_id="r", agent_id="1001"))
-    caller = centre.arrive()
-    centre.lose_link()
-    del centre.callers[before.uniqueid], centre.agent_legs["1001"]
+    centre, caller = last_agent_leaves_in_the_gap()
     centre.connect(gap=True)
     (sent,) = centre.sent(c.SendTo)
     assert (sent.channel, sent.context) == (caller.channel, "zuoxi-leave")

@@ -6,6 +6,7 @@ import asyncpg
 from playwright.async_api import Page, expect
 
 from config.floor import Floor
+from cti.sandbox.far_end import Caller
 from tests.support.whole import PASSWORD, Whole
 
 FLOOR = Floor.model_validate(
@@ -118,6 +119,17 @@ async def ready_agent(page: Page, user: str = "fang", extension: str = "8001") -
     await take_seat(page, extension)
     await phone_works(page)
     await go_ready(page)
+
+
+async def talk(
+    centre: Whole, page: Page, number: str = "+8613800138000", *, name: str = ""
+) -> Caller:
+    """Have somebody call, be offered to the ready agent on the page, and answered."""
+    caller = await centre.far_end.call("support", number, name=name)
+    await stage_is(page, "offered")
+    await page.locator("[data-test=answer]").click()
+    await stage_is(page, "talking")
+    return caller
 
 
 async def agent_hears(page: Page) -> None:

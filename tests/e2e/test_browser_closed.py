@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.desk import ready_agent, stage_is
+from tests.e2e.desk import ready_agent, stage_is, talk
 from tests.support.books import differences
 from tests.support.whole import Whole
 
@@ -38,10 +38,7 @@ async def test_while_it_rings(centre: Whole, open_page: OpenPage) -> None:
 async def test_while_it_talks(centre: Whole, open_page: OpenPage) -> None:
     agent = await open_page()
     await ready_agent(agent)
-    caller = await centre.far_end.call("support", "+8613800138000")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    caller = await talk(centre, agent)
     await caller.hears()
     await centre.agent("1002", "8101", user="qiang")
     await agent.context.close()

@@ -17,6 +17,7 @@ from tests.e2e.desk import (
     stage_is,
     state_is,
     take_seat,
+    talk,
 )
 from tests.support.whole import Whole
 
@@ -105,10 +106,7 @@ async def stands_in_the_list(leader: Page, call_id: str) -> None:
 async def test_mute_and_hold_are_heard(centre: Whole, open_page: OpenPage) -> None:
     agent = await open_page()
     await ready_agent(agent)
-    caller = await centre.far_end.call("support", "+8613800138000")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    caller = await talk(centre, agent)
     await caller.hears()
 
     await agent.keyboard.press("Alt+h")
@@ -144,10 +142,7 @@ async def test_a_hold_offers_the_codecs_of_the_talk(centre: Whole, open_page: Op
         lambda socket: socket.on("framesent", lambda frame: sent.extend(MEDIA.findall(str(frame)))),
     )
     await ready_agent(agent)
-    caller = await centre.far_end.call("support", "+8613800138000")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    caller = await talk(centre, agent)
     await caller.hears()
     for state in ("hold", "talking"):
         await agent.keyboard.press("Alt+h")
@@ -161,20 +156,14 @@ async def test_a_hold_offers_the_codecs_of_the_talk(centre: Whole, open_page: Op
 async def test_notes_outlive_the_next_call_and_a_reload(centre: Whole, open_page: OpenPage) -> None:
     agent = await open_page()
     await ready_agent(agent)
-    first = await centre.far_end.call("support", "+8613800138000", name="First")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    first = await talk(centre, agent, name="First")
     notes = agent.locator("[data-test=outcome-panel] textarea")
     await notes.fill("half a sentence about the first")
     await first.hang_up()
     await state_is(agent, "wrap_up")
     await go_ready(agent)
 
-    second = await centre.far_end.call("support", "+8613900139000", name="Second")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    second = await talk(centre, agent, "+8613900139000", name="Second")
     await expect(notes).to_have_value("")
     await notes.fill("second")
     await second.hang_up()
@@ -209,10 +198,7 @@ async def test_a_call_goes_on_while_the_server_is_killed(
 ) -> None:
     agent = await open_page()
     await ready_agent(agent)
-    caller = await centre.far_end.call("support", "+8613800138000", name="Ouyang")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    caller = await talk(centre, agent, name="Ouyang")
     assert centre.server is not None
     await centre.server.kill()
     await expect(agent.locator("[data-test=reconnecting]")).to_be_visible()
@@ -282,10 +268,7 @@ async def test_a_seat_is_taken_over_only_after_a_word(centre: Whole, open_page: 
 async def test_not_ready_after_this_call(centre: Whole, open_page: OpenPage) -> None:
     agent = await open_page()
     await ready_agent(agent)
-    caller = await centre.far_end.call("support", "+8613800138000")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    caller = await talk(centre, agent)
     await agent.keyboard.press("Alt+n")
     await agent.locator(".n-dropdown-option", has_text="Lunch").click()
     await expect(agent.locator("[data-test=state]")).to_contain_text("then: Lunch")

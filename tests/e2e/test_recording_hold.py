@@ -7,7 +7,7 @@ from array import array
 from pathlib import Path
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.desk import projected, ready_agent, recorded, stage_is, state_is
+from tests.e2e.desk import projected, ready_agent, recorded, state_is, talk
 from tests.support.whole import Whole
 
 SPEECH = 500  # peak amplitude
@@ -22,10 +22,7 @@ async def test_both_sides_stand_in_the_recording_after_holds(
 ) -> None:
     agent = await open_page()
     await ready_agent(agent)
-    caller = await centre.far_end.call("support", "+8613800138000")
-    await stage_is(agent, "offered")
-    await agent.locator("[data-test=answer]").click()
-    await stage_is(agent, "talking")
+    caller = await talk(centre, agent)
     await caller.hears()
     for number in range(1, HOLDS + 1):
         await agent.keyboard.press("Alt+h")

@@ -8,7 +8,6 @@ on in a thread, one after the other; what came of each goes to the core as Recor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -37,6 +36,8 @@ PATIENCE_SECONDS: Final = 20.0
 """So long a missing or short file may still arrive before it is called faulty."""
 TOLERANCE_SECONDS: Final = 2.0
 TOLERANCE_SHARE: Final = 0.05
+ROUND_SECONDS: Final = 0.5
+"""Between two rounds of the worker."""
 SIDE_MATTERS_SECONDS: Final = 10.0
 """From this talk time on, a side without any sound is a fault of the line, not of the talker."""
 
@@ -157,8 +158,10 @@ class RecordingWorker:
         stored = self._recordings.evolve(record)
         if stored is not None:
             self._stored.append(stored.file)
-        if isinstance(record.event, CallEnded | RecordingStored | RecordingFaulty):
-            self._told.intersection_update(self._recordings.open)
+        if isinstance(record.event, RecordingStored | RecordingFaulty):
+            self._told.discard(record.event.recording_id)
+            self._wake.set()
+        elif isinstance(record.event, CallEnded) and self._recordings.open:
             self._wake.set()
 
     def observe(self, records: Sequence[Recorded]) -> None:
@@ -187,10 +190,10 @@ class RecordingWorker:
                 if begun.recording_id not in self._told:
                     await self._judge(begun)
             self._wake.clear()
-            # Again soon: a file may settle or arrive without any event.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), SETTLE_SECONDS if self.waiting else None)
-            await asyncio.sleep(0)
+            if not self.waiting:
+                await self._wake.wait()
+            # One round for all that end meanwhile; a file may settle or arrive without any event.
+            await asyncio.sleep(ROUND_SECONDS)
 
     async def _remove_stored(self) -> None:
         """The journal has them: the spool's copies may go."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import ssl
-import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,17 +30,40 @@ from cti.ami.layout import Layouts
 from cti.ami.stats import LinkStats
 from cti.ami.wire import Frame, FrameReader, encode_action
 
-GATHER_SECONDS = 0.02
-"""Pause after a read while the link is busy. Asterisk writes each event by itself, a dozen and more
-of them for one call: what gathers meanwhile is one read, one step of the consumer and one write of
-the journal, which costs a third less than each by itself."""
-BUSY_READS, BUSY_SECONDS = 16, 0.5
-"""So many reads in so short a time make a busy link; a calm one is read at once."""
+GATHER_SECONDS = 0.1
+"""The longest pause after a read, on a busy link. Asterisk writes each event by itself, a dozen and
+more of them for one call: what gathers meanwhile is one read, one step of the consumer and one
+write of the journal. Such a round costs as much as a whole call's events by themselves."""
+CALM_BYTES, BUSY_BYTES = 60_000.0, 260_000.0
+"""Bytes a second (10 and 45 calls a second) up to which every read is taken at once, and from which
+on the pause is the longest; between them it grows evenly."""
+RATE_SECONDS = 0.5
+"""What came so long ago weighs a third in the rate."""
 FULL_READ_BYTES = 65_536
 """A read of so much says that more is there already."""
 
 Events = Callable[[list[AmiEvent]], None]
 """Takes the typed events of one read, in order."""
+
+
+def gather_seconds(bytes_per_second: float) -> float:
+    """How long to pause after a read, 0 on a calm link."""
+    share = (bytes_per_second - CALM_BYTES) / (BUSY_BYTES - CALM_BYTES)
+    return GATHER_SECONDS * max(0.0, min(1.0, share))
+
+
+class _Rate:
+    """Bytes a second, the last ones weighing most."""
+
+    def __init__(self) -> None:
+        self._rate = 0.0
+        self._at = 0.0
+
+    def add(self, count: int, now: float) -> float:
+        """So many came at `now` (seconds of any clock); returns the rate."""
+        faded = math.exp((self._at - now) / RATE_SECONDS)
+        self._rate, self._at = self._rate * faded + count / RATE_SECONDS, now
+        return self._rate
 
 
 class _Protocol(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
@@ -50,18 +72,17 @@ class _Protocol(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
     owner: Connection
 
     def __init__(self) -> None:
-        self._reads: deque[float] = deque([0.0] * BUSY_READS, maxlen=BUSY_READS)
+        self._rate = _Rate()
 
     def data_received(self, data: bytes) -> None:
         self.owner.received(data)
-        if self._is_busy() and len(data) < FULL_READ_BYTES and not self.closed:
+        if self.closed or self.owner.expects_list:
+            return
+        loop = asyncio.get_running_loop()
+        pause = gather_seconds(self._rate.add(len(data), loop.time()))
+        if pause > 0 and len(data) < FULL_READ_BYTES:
             self.transport.pause_reading()
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._read_on)
-
-    def _is_busy(self) -> bool:
-        now = time.monotonic()
-        self._reads.append(now)
-        return now - self._reads[0] < BUSY_SECONDS
+            loop.call_later(pause, self._read_on)
 
     def _read_on(self) -> None:
         if not self.closed:
@@ -145,6 +166,11 @@ class Connection:
             host=host, port=port, ssl=tls or False, protocol_factory=protocol, loop=self._loop
         )
         await self._manager.connect()
+
+    @property
+    def expects_list(self) -> bool:
+        """Whether the answer to an action with a list is under way."""
+        return self._lists > 0
 
     # --- what comes in ---------------------------------------------------------------------------
 

@@ -2,9 +2,21 @@
 
 import asyncio
 
-from cti.ami.connection import BUSY_READS, FULL_READ_BYTES, Connection, _Protocol
+import pytest
+
+from cti.ami.connection import (
+    BUSY_BYTES,
+    CALM_BYTES,
+    FULL_READ_BYTES,
+    GATHER_SECONDS,
+    Connection,
+    _Protocol,
+    gather_seconds,
+)
 from cti.ami.stats import LinkStats
 
+BUSY_READS = 1500
+"""So many pongs at once are a busy link's."""
 PING = b"Response: Success\r\nActionID: nobody's\r\n\r\n"
 
 
@@ -36,7 +48,7 @@ def connected() -> tuple[_Protocol, Transport]:
 
 async def test_a_calm_link_is_read_at_once() -> None:
     protocol, transport = connected()
-    for _ in range(BUSY_READS - 2):
+    for _ in range(20):
         protocol.data_received(PING)
         assert transport.reading
 
@@ -48,6 +60,20 @@ async def test_a_busy_link_gathers_and_goes_on() -> None:
     assert not transport.reading
     await transport.resumed.wait()
     assert transport.reading
+
+
+def test_the_pause_grows_with_the_traffic() -> None:
+    assert gather_seconds(0) == gather_seconds(CALM_BYTES) == 0
+    assert 0 < gather_seconds(CALM_BYTES * 1.5) < gather_seconds(CALM_BYTES * 2) < GATHER_SECONDS
+    assert gather_seconds(BUSY_BYTES) == gather_seconds(BUSY_BYTES * 100) == GATHER_SECONDS
+
+
+async def test_a_list_that_is_waited_for_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "expects_list", property(lambda _: True))
+    protocol, transport = connected()
+    for _ in range(BUSY_READS):
+        protocol.data_received(PING)
+        assert transport.reading
 
 
 async def test_a_full_read_says_that_more_is_there() -> None:

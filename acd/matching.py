@@ -128,5 +128,6 @@ def _offer(turn: Turn, visit: Visit, settings: QueueSettings, agent_id: d.AgentI
             ring_seconds=settings.ring_seconds,
             epoch=turn.state.epoch,
             flags=flags or "x",
+            language=visit.language if settings.survey else None,
         )
     )

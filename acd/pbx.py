@@ -75,9 +75,9 @@ def enter(
     at: float,
     adopted: bool = False,
 ) -> None:
-    """The caller begins to wait; in a queue that is none, the call is sent to its end."""
-    if entry.queue not in turn.fold.queues:
-        _nowhere(turn, call_id, channel)
+    """The caller begins to wait; who is refused or in a queue that is none is sent to the end."""
+    if entry.refused or entry.queue not in turn.fold.queues:
+        _turn_away(turn, call_id, channel, "blacklist" if entry.refused else "closed")
         return
     known = turn.router.knows_skill
     sticky = entry.sticky_agent if entry.sticky_agent in turn.state.agents else None
@@ -134,9 +134,9 @@ def wait_on(
     )
 
 
-def _nowhere(turn: Turn, call_id: d.CallId, channel: str) -> None:
+def _turn_away(turn: Turn, call_id: d.CallId, channel: str, why: str) -> None:
     if turn.link_up and not turn.fenced:
-        exten = f"{turn.state.epoch}-hangup-closed"
+        exten = f"{turn.state.epoch}-hangup-{why}"
         turn.send(
             lambda command_id: c.SendTo(
                 command_id=command_id,
@@ -214,7 +214,7 @@ def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
     if leg is None or not leg.live or in_talk(call, leg):
         return None
     if before.queue not in turn.fold.queues:
-        _nowhere(turn, call_id, before.channel)
+        _turn_away(turn, call_id, before.channel, "closed")
         return None
     wait_on(turn, before, before.leg_id, before.channel, at, adopted=True)
     return turn.fold.visit_of(call_id)
@@ -274,10 +274,18 @@ def leave_native(turn: Turn, visit: Visit, at: float) -> None:
 
 def _left(turn: Turn, event: ami.UserEvent, at: float) -> None:
     visit = _visit(turn, event)
+    verb, argument = event.headers.get("Verb", ""), event.headers.get("Argument", "")
     if visit is None:
+        _tell_refused(turn, event, argument, at)
         return
-    said = queues.left_by(event.headers.get("Verb", ""), event.headers.get("Argument", ""))
+    said = queues.left_by(verb, argument)
     close(turn, visit, turn.memory.leaving.get(visit.id) or said, at)
+
+
+def _tell_refused(turn: Turn, event: ami.UserEvent, argument: str, at: float) -> None:
+    call_id = turn.call_id_of(event.uniqueid or "")
+    if call_id is not None and argument == "blacklist":
+        turn.emit(d.CallRefused(at=at, call_id=call_id))
 
 
 def _epoch_told(turn: Turn, event: ami.UserEvent, _at: float) -> None:

@@ -40,6 +40,7 @@ HEADERS: Final = {
     "customer_id": "CustomerId",
     "level": "Level",
     "sticky": "Sticky",
+    "refused": "Refuse",
 }
 VARIABLES: Final = {
     "queue": "ZX_QUEUE",
@@ -51,8 +52,16 @@ VARIABLES: Final = {
     "customer_id": "ZX_CUSTOMER",
     "level": "ZX_LEVEL",
     "sticky": "ZX_STICKY",
+    "refused": "ZX_REFUSE",
 }
 """Our word -> header of UserEvent ZxEnter, or channel variable found at a connect."""
+
+
+SNAPSHOT_VARIABLES: Final = (
+    *VARIABLES.values(),
+    *("ZX_STATE", "ZX_OFFER", "ZX_REC", "ZX_VERB", "ZX_ARG"),
+)
+"""Channel variables that a connect reads."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +76,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str | None = None
     level: str | None = None
     sticky_agent: AgentId | None = None
+    refused: bool = False
 
 
 class Visit(msgspec.Struct, kw_only=True):
@@ -125,6 +135,7 @@ def read_entry(
         customer_id=_text(said("customer_id")),
         level=_text(said("level")),
         sticky_agent=_text(said("sticky")),
+        refused=bool(said("refused")),
     )
 
 

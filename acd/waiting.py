@@ -21,7 +21,12 @@ def send_to(turn: Turn, visit: Visit, context: Context, exten: str) -> None:
     """Redirect a waiting caller inside our dialplan."""
     turn.send(
         partial(
-            c.SendTo, call_id=visit.call_id, channel=visit.channel, context=context, exten=exten
+            c.SendTo,
+            call_id=visit.call_id,
+            channel=visit.channel,
+            context=context,
+            exten=exten,
+            language=None if context == "zuoxi-wait" else visit.language,
         )
     )
 
@@ -133,6 +138,7 @@ def announce(turn: Turn, visit: Visit) -> None:
             channel=visit.channel,
             context="zuoxi-announce",
             exten=f"{turn.state.epoch}-{message}",
+            language=visit.language,
         ),
         position=position,
         expected_wait_seconds=wait,

@@ -7,7 +7,7 @@ machine does weighs little in it. Nobody speaks (it would cost both the same), n
 both write CDR and CEL. A supervisor watches the product's live page.
 
 - busy: 50 calls a second, 2 s of talk, always an agent free; the customer hangs up. Measured as the
-  product comes, and past the hook that looks up who calls, which app_queue does not do.
+  product comes, and with the dialplan asking the server who calls before it answers.
 - crowded: 300 agents talk without a pause while 900 callers wait; the agent hangs up. Measured
   between two moments, because the crowd costs CPU for as long as it stands. They wait in silence:
   900 streams of music keep two cores busy by themselves, in both.
@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 from bench.calls_cpu import resident_bytes
 from bench.calls_delay import delays
-from bench.calls_parts import AGENTS, UNASKED, WAITING, Both, Centre, Used, both_centres
+from bench.calls_parts import AGENTS, ASKED, WAITING, Both, Centre, Used, both_centres
 from bench.report import Figure, Report, figure, report
 from cti.sandbox.processes import Process
 from cti.sandbox.system import SandboxError
@@ -55,7 +55,7 @@ class Costs:
     """Milliseconds of CPU per call, one for each round."""
 
     ours: list[Used] = field(default_factory=list)
-    unasked: list[Used] = field(default_factory=list)
+    asked: list[Used] = field(default_factory=list)
     rival: list[Used] = field(default_factory=list)
     crowded_ours: list[Used] = field(default_factory=list)
     crowded_rival: list[Used] = field(default_factory=list)
@@ -137,7 +137,7 @@ async def measured() -> list[Figure]:
         for _ in range(ROUNDS):
             costs.ours.append(await busy(both.ours))
             costs.rival.append(await busy(both.rival))
-            costs.unasked.append(await busy(both.ours, number=UNASKED))
+            costs.asked.append(await busy(both.ours, number=ASKED))
         waits = [await _observed(centre) for centre in (both.ours, both.rival)]
         memory = await _grown(both)
         for centre in (both.ours, both.rival):
@@ -174,7 +174,7 @@ def cost_figures(costs: Costs) -> Iterator[Figure]:
     """Asterisk and our server together against app_queue, and what is whose."""
     loads = (
         ("50 calls/s", costs.ours, costs.rival),
-        ("50 calls/s, caller not looked up", costs.unasked, costs.rival),
+        ("50 calls/s, looked up before the answer", costs.asked, costs.rival),
         (f"{WAITING} waiting", costs.crowded_ours, costs.crowded_rival),
     )
     for load, ours, rival in loads:

@@ -43,11 +43,12 @@ from web.users import Passwords, add_user
 SCENARIOS = Path(__file__).parent / "scenarios"
 AGENTS, WAITING = 300, 900
 QUEUE = "support"
-NATIVE, UNASKED = "native", "unasked"
-"""Numbers to call: Asterisk's own queue; ours past the hook that looks the caller up."""
+NATIVE, ASKED = "native", "asked"
+"""Numbers to call: Asterisk's own queue; ours with the hook asked before the answer."""
 DIALPLAN = f"""
 [from-trunk]
-exten => {UNASKED},1,Goto(zuoxi-enter,{QUEUE},known)
+exten => {ASKED},1,Gosub(zuoxi-hook,s,1(enter,{QUEUE}))
+ same => n,Goto(zuoxi-enter,{QUEUE},1)
 exten => {NATIVE},1,Answer(0,i)
  same => n,Queue(zx-{QUEUE})
  same => n,Hangup()

@@ -98,6 +98,11 @@ class QueueSettings(Frozen):
         default=5, ge=0, description="abandons up to this are left out of the service level"
     )
     welcome: str | None = Field(default=None, description="sound file played on entering")
+    look_up_before_answer: bool = Field(
+        default=False,
+        description="a blacklisted caller is not even answered; always so where the queue speaks"
+        " first (welcome, consent), in the caller's language",
+    )
     announce_every_seconds: int = Field(default=0, ge=0, description="0: never")
     announce_position: bool = True
     announce_expected_wait: bool = True
@@ -109,6 +114,12 @@ class QueueSettings(Frozen):
     dispositions: list[str] = Field(
         default_factory=lambda: ["resolved", "follow_up", "no_result", "wrong_number"]
     )
+
+    @property
+    def asks_before_answer(self) -> bool:
+        """Whether the dialplan asks the server who calls before it answers."""
+        speaks = self.welcome is not None or self.consent != "none"
+        return speaks or self.look_up_before_answer
 
 
 class Membership(Frozen):

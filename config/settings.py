@@ -67,6 +67,10 @@ class PbxSettings(Frozen):
         default=Path("var/server/extension-secrets.json"),
         description="passwords of the extensions, made by `zuoxi pbx install`",
     )
+    shared_events: bool = Field(
+        default=False,
+        description="another program reads this PBX's manager events; none is switched off then",
+    )
     cdr_folder: Path | None = Field(
         default=None, description="where Asterisk writes cdr-csv/ and cel-custom/, for reconcile"
     )

@@ -176,4 +176,5 @@ def pbx_files(settings: Settings) -> PbxFilesInput:
         extension_secrets=extension_secrets(pbx.secrets_file, settings.floor),
         spool_folder=settings.recording.spool_folder.resolve(),
         heartbeat_limit_seconds=pbx.heartbeat_limit_seconds,
+        shared_events=pbx.shared_events,
     )

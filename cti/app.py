@@ -21,7 +21,7 @@ import structlog
 from aiohttp import web
 
 from acd.core import Core
-from acd.queues import VARIABLES, is_open
+from acd.queues import SNAPSHOT_VARIABLES, is_open
 from config.floor import Floor
 from config.settings import PbxSettings, Settings, WebSettings
 from crm.callers import CallerIndex, e164
@@ -34,6 +34,7 @@ from cti.journal import Journal
 from cti.journal.database import CONNECT_SECONDS, Database
 from cti.journal.folds import Thresholds
 from cti.journal.projections import Projections, ProjectionStatus, all_projections
+from cti.lookup import LookUp
 from cti.pbxfiles import extension_secrets
 from cti.runtime import Runtime
 from recording.files import Spool, Store
@@ -51,7 +52,6 @@ LAG_LIMIT_SECONDS = 2.0
 BEHIND_LIMIT = 5_000
 ROOM = 20_000
 """Inputs that may wait in the runtime; further ones wait in the link, which may drop them."""
-CHANNEL_VARIABLES = (*VARIABLES.values(), "ZX_STATE", "ZX_OFFER", "ZX_REC")
 
 
 class App:
@@ -98,9 +98,11 @@ class App:
                 "recordings": self.recordings.dump,
             },
         )
+        self.callers = CallerIndex(self._connect, region=floor.country)
+        look_up = LookUp(floor, self.callers)
         self.link = AmiLink(
             link_settings(settings.pbx),
-            self.runtime.tell,
+            lambda item: self.runtime.tell(look_up.fill_in(item)),
             resync=self.tenure.resync,
             room=lambda: self.runtime.backlog < ROOM,
             clock=clock,
@@ -111,9 +113,8 @@ class App:
             all_projections(node, thresholds(floor)), on_stopped=self._projection_stopped
         )
         self.journal.on_stored(self.projections.wake)
-        self.callers = CallerIndex(self._connect, region=floor.country)
         self.runtime.observers.append(LastAgents(self.callers))
-        hooks = Hooks(floor, self.callers, self._is_open, self.runtime.tell)
+        hooks = Hooks(floor, look_up, self._is_open, self.runtime.tell)
         self.agi = AgiServer(hooks.handlers(), allowed=settings.pbx.agi_allowed)
         self._secrets = extension_secrets(settings.pbx.secrets_file, floor)
 
@@ -265,7 +266,7 @@ def link_settings(pbx: PbxSettings) -> LinkSettings:
         port=pbx.ami_port,
         user=pbx.ami_user,
         secret=pbx.ami_secret.get_secret_value(),
-        variables=CHANNEL_VARIABLES,
+        variables=SNAPSHOT_VARIABLES,
     )
 
 

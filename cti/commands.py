@@ -23,7 +23,8 @@ class Assign(Command, frozen=True, kw_only=True):
     """Redirect the waiting customer's channel to `zuoxi-offer`, which dials the agent.
 
     The destination is `<epoch>-<offer_id>-<extension>-<ring_seconds>-<flags>`; flags: `r` record,
-    `s` survey afterwards, `x` none. A stale epoch is refused there.
+    `s` survey afterwards, `x` none. A stale epoch is refused there. `language`: of what the caller
+    hears afterwards.
     """
 
     call_id: CallId
@@ -34,6 +35,7 @@ class Assign(Command, frozen=True, kw_only=True):
     ring_seconds: int
     epoch: int
     flags: str
+    language: str | None = None
 
 
 class Withdraw(Command, frozen=True, kw_only=True):
@@ -55,13 +57,15 @@ class SendTo(Command, frozen=True, kw_only=True):
 
     Verbs of `zuoxi-leave`: overflow-<queue>, number-<digits>, voicemail-<box>, callback,
     hangup-<why> with why in closed, full, noagents, timeout. `zuoxi-wait`: back. `zuoxi-announce`:
-    position-<n>-<expected wait in s, or x>, welcome, hold (periodic message).
+    position-<n>-<expected wait in s, or x>, welcome, hold (periodic message). `language`: of what
+    the caller hears there.
     """
 
     call_id: CallId
     channel: str
     context: Literal["zuoxi-wait", "zuoxi-leave", "zuoxi-announce"]
     exten: str
+    language: str | None = None
 
 
 class HangUp(Command, frozen=True, kw_only=True):

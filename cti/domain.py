@@ -349,6 +349,12 @@ class ConsentGiven(CallEvent, frozen=True, kw_only=True, tag=True):
     consent: bool
 
 
+class CallRefused(CallEvent, frozen=True, kw_only=True, tag=True):
+    """The caller was not let into a queue."""
+
+    reason: Literal["blacklist"] = "blacklist"
+
+
 class SurveyAnswered(CallEvent, frozen=True, kw_only=True, tag=True):
     """Satisfaction key 1-5 after the call; hanging up leaves no event."""
 
@@ -498,6 +504,7 @@ DomainEvent = (
     | RecordingStored
     | RecordingFaulty
     | ConsentGiven
+    | CallRefused
     | SurveyAnswered
     | CallbackRequested
     | DispositionSaved

@@ -8,52 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from config.floor import Floor
 from cti.agi.server import Handler
 from cti.agi.wire import AgiRequest
 from cti.domain import CallEnded, CallMerged, CallStarted, DomainEvent, Recorded
 from cti.inputs import CallbackWish, ConsentAnswer, Input, SurveyKey
+from cti.lookup import Callers, LookUp
 
 _UNIQUEID: Final = re.compile(r"[A-Za-z0-9_.-]{1,150}")
 _CALLS: Final = frozenset((CallStarted, CallEnded, CallMerged))
 _DIALLED: Final = re.compile(r"\+?[0-9]{3,20}")
-
-
-class Known(Protocol):
-    """What the hooks need of a caller."""
-
-    @property
-    def customer_id(self) -> str | None: ...  # noqa: D102
-    @property
-    def name(self) -> str | None: ...  # noqa: D102
-    @property
-    def level(self) -> str | None: ...  # noqa: D102
-    @property
-    def language(self) -> str | None: ...  # noqa: D102
-    @property
-    def priority(self) -> int: ...  # noqa: D102
-    @property
-    def owner_agent_id(self) -> str | None: ...  # noqa: D102
-    @property
-    def blocked(self) -> bool: ...  # noqa: D102
-
-
-class Callers(Protocol):
-    """Who calls; crm.callers.CallerIndex."""
-
-    def find(self, number: str | None) -> Known | None:
-        """What is known of a number."""
-        ...
-
-    def last_agent(self, number: str | None) -> str | None:
-        """Who talked last to a number."""
-        ...
-
-    def note_agent(self, number: str | None, agent_id: str) -> None:
-        """An agent has talked to a number."""
-        ...
 
 
 class HookError(Exception):
@@ -70,12 +36,12 @@ class Hooks:
     def __init__(
         self,
         floor: Floor,
-        callers: Callers,
+        look_up: LookUp,
         is_open: Callable[[str], bool],
         tell: Callable[[Input], None],
     ) -> None:
-        self._queues = {queue.name: queue for queue in floor.queues}
-        self._callers = callers
+        self._queues = {queue.name for queue in floor.queues}
+        self._look_up = look_up
         self._is_open = is_open
         self._tell = tell
 
@@ -91,20 +57,7 @@ class Hooks:
 
     def enter(self, request: AgiRequest) -> Mapping[str, str]:
         """Facts of the caller for a queue, as the ZX_ variables of the contract."""
-        queue = self._queue(request)
-        facts = self._callers.find(request.caller_number)
-        if facts is not None and facts.blocked:
-            return {"ZX_REFUSE": "blacklist"}
-        values = {"ZX_STICKY": self._sticky(queue, request.caller_number, facts)}
-        if facts is not None:
-            values |= {
-                "ZX_NAME": facts.name,
-                "ZX_CUSTOMER": facts.customer_id,
-                "ZX_LEVEL": facts.level,
-                "ZX_LANG": facts.language,
-                "ZX_PRIO": str(facts.priority) if facts.priority else None,
-            }
-        return {name: value for name, value in values.items() if value}
+        return self._look_up.facts(self._queue(request), request.caller_number)
 
     def hours(self, request: AgiRequest) -> Mapping[str, str]:
         """ZX_OPEN: yes or no, for a queue."""
@@ -146,15 +99,6 @@ class Hooks:
         if queue not in self._queues:
             raise HookError(f"{request.path}: no queue is named {queue[:40]!r}")
         return queue
-
-    def _sticky(self, queue: str, number: str | None, facts: Known | None) -> str | None:
-        match self._queues[queue].sticky:
-            case "last":
-                return self._callers.last_agent(number)
-            case "owner":
-                return facts.owner_agent_id if facts else None
-            case "off":
-                return None
 
 
 def _argument(request: AgiRequest, index: int) -> str:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from config.floor import ExtensionSettings, Floor, QueueSettings
+from cti.lookup import FACTS
 
 TEMPLATES: Final = Path(__file__).resolve().parents[1] / "config" / "asterisk" / "zuoxi"
 
@@ -41,20 +42,21 @@ NATIVE_STRATEGIES: Final[dict[str, str]] = {
 }
 """Our strategy -> the nearest one of app_queue."""
 
-IGNORED_EVENTS: Final = (
-    *("RTCPSent", "RTCPReceived", "VarSet", "Newexten", "NewConnectedLine", "NewAccountCode"),
-    *("MusicOnHoldStart", "MusicOnHoldStop", "BridgeCreate", "BridgeDestroy", "ExtensionStatus"),
-    *("BridgeInfoChannel", "BridgeInfoComplete", "BridgeVideoSourceUpdate"),
-    *("DeviceStateListComplete", "LocalOptimizationBegin", "LocalOptimizationEnd"),
-    *("ChallengeSent", "SuccessfulAuth", "TestEvent", "ContactStatus", "PeerStatus"),
-    *("DTMFBegin", "DTMFEnd", "DialState", "DialEnd", "SoftHangupRequest"),
-    *("MixMonitorStart", "MixMonitorStop"),
-    # Of Asterisk's own queues: who waits and talks there is told by UserEvents and bridges.
-    *("QueueCallerJoin", "QueueCallerJoinPosition", "QueueCallerLeave", "QueueCallerAbandon"),
-    *("QueueMemberStatus", "QueueMemberAdded", "QueueMemberRemoved", "QueueMemberPause"),
-    *("AgentCalled", "AgentConnect", "AgentComplete", "AgentRingNoAnswer"),
+READ_EVENTS: Final = (
+    *("Newchannel", "Newstate", "Rename", "DialBegin", "BridgeEnter", "BridgeLeave"),
+    *("HangupRequest", "Hangup", "Hold", "Unhold", "BlindTransfer", "AttendedTransfer"),
+    *("DeviceStateChange", "MixMonitorMute", "UserEvent", "FullyBooted", "Shutdown"),
 )
-"""Events that the account could read and that nobody reads."""
+"""What the server reads of all events; no other leaves Asterisk for our account."""
+
+MUTED_EVENTS: Final = (
+    *("Newexten", "VarSet", "RTCPSent", "RTCPReceived", "NewConnectedLine", "NewAccountCode"),
+    *("DialState", "DialEnd", "BridgeCreate", "BridgeDestroy", "BridgeVideoSourceUpdate"),
+    *("MusicOnHoldStart", "MusicOnHoldStop", "SoftHangupRequest", "QueueMemberStatus"),
+    *("HangupHandlerPush", "HangupHandlerRun", "HangupHandlerPop", "TestEvent"),
+    *("LocalOptimizationBegin", "LocalOptimizationEnd", "ChallengeSent", "SuccessfulAuth"),
+)
+"""Events of every call that nobody needs: made for no manager at all, unless others read them."""
 
 SOUNDS: Final[dict[str, str]] = {
     "welcome": "hello",
@@ -103,6 +105,7 @@ class PbxFilesInput:
     :param look_seconds: how often a waiting caller looks at the heartbeat.
     :param slice_seconds: how long Asterisk's own queue holds a caller before the next look.
     :param hook_seconds: how long a caller waits for a hook.
+    :param shared_events: another program reads this PBX's manager events, all of them are made.
     :param outside_context: the engineer's context that dials numbers outside, by their digits.
     :param sounds: replaces entries of `SOUNDS`.
     """
@@ -115,7 +118,7 @@ class PbxFilesInput:
     extension_secrets: Mapping[str, str]
     spool_folder: Path
     ami_permit: str = "127.0.0.1/255.255.255.255"
-    enter_hook: bool = True
+    shared_events: bool = False
     heartbeat_limit_seconds: int = 8
     look_seconds: int = 3
     slice_seconds: int = 10
@@ -178,12 +181,12 @@ def render(source: PbxFilesInput) -> dict[str, str]:
             "extensions.conf",
             common
             | {
-                "enter": _join(_enter(source, queue, common) for queue in queues),
+                "enter": _join(_enter(queue, common) for queue in queues),
                 "native": _join(_native(queue, common) for queue in queues),
                 "phones": _phones(source.floor),
             },
         ),
-        "zuoxi_manager.conf": _fill("manager.conf", common),
+        "zuoxi_manager.conf": _fill("manager.conf", common | {"muted": _muted(source)}),
         "zuoxi_pjsip.conf": _fill(
             "pjsip.conf", {"extensions": _join(_endpoint(source, each) for each in extensions)}
         ),
@@ -203,7 +206,7 @@ def _common_values(source: PbxFilesInput) -> dict[str, str]:
         "ami_user": source.ami_user,
         "ami_secret": source.ami_secret,
         "ami_permit": source.ami_permit,
-        "ignored_events": "|".join(IGNORED_EVENTS),
+        "read_events": _join(f"eventfilter(name({name})) =" for name in READ_EVENTS),
         "spool": str(source.spool_folder).rstrip("/"),
         "look_seconds": str(source.look_seconds),
         "slice_seconds": str(source.slice_seconds),
@@ -214,42 +217,50 @@ def _common_values(source: PbxFilesInput) -> dict[str, str]:
     }
 
 
+def _muted(source: PbxFilesInput) -> str:
+    return "" if source.shared_events else _fill("muted.conf", {"muted": ",".join(MUTED_EVENTS)})
+
+
 _NAME_CHARACTERS: Final = r"0-9A-Za-z\x20.\x80-\xff"
-# Fact's variable, UserEvent's header, characters that it may have.
-_FACTS: Final = (
-    ("ZX_PRIO", "CallerPriority", r"0-9\x2d"),
-    ("ZX_SKILLS", "Skills", "0-9a-z_:&"),
-    ("ZX_LANG", "CallerLanguage", "A-Za-z_"),
-    ("ZX_NAME", "CustomerName", _NAME_CHARACTERS),
-    ("ZX_CUSTOMER", "CustomerId", r"0-9A-Za-z_.\x2d"),
-    ("ZX_LEVEL", "Level", _NAME_CHARACTERS),
-    ("ZX_STICKY", "Sticky", "0-9A-Za-z"),
-)
+_ALLOWED: Final = {
+    "ZX_PRIO": r"0-9\x2d",
+    "ZX_SKILLS": "0-9a-z_:&",
+    "ZX_LANG": "A-Za-z_",
+    "ZX_NAME": _NAME_CHARACTERS,
+    "ZX_CUSTOMER": r"0-9A-Za-z_.\x2d",
+    "ZX_LEVEL": _NAME_CHARACTERS,
+    "ZX_STICKY": "0-9A-Za-z",
+}
+"""Variable of a fact -> the characters that it may have."""
 
 
-def _enter(source: PbxFilesInput, queue: QueueSettings, common: dict[str, str]) -> str:
-    facts = [f"{name}=${{FILTER({allowed},${{{name}}})}}" for name, _, allowed in _FACTS]
-    headers = [f"{header}: ${{{name}}}" for name, header, _ in _FACTS]
-    lines = _fill(
+def _enter(queue: QueueSettings, common: dict[str, str]) -> str:
+    facts = [f"{name}=${{FILTER({allowed},${{{name}}})}}" for name, allowed in _ALLOWED.items()]
+    headers = [f"{FACTS[name]}: ${{{name}}}" for name in _ALLOWED]
+    values = common | {"queue": queue.name}
+    asks = queue.asks_before_answer
+    return _fill(
         "enter.conf",
-        common
+        values
         | {
-            "queue": queue.name,
+            "ask": _fill("ask.conf", values)
+            if asks
+            else "; Looked up when the server hears of it.",
+            "first": "n" if asks else "1",
+            "any_fact": "".join(f"${{{name}}}" for name in _ALLOWED),
             "music": queue.music,
             "facts": ",".join(facts),
             "fact_headers": ",".join(headers),
             "welcome": "\n".join(_welcome(queue, common)),
         },
-    ).splitlines()
-    # Without the hook its line goes; the label that a late hook jumps to stays.
-    return "\n".join(line for line in lines if source.enter_hook or "AGI(" not in line)
+    )
 
 
 def _welcome(queue: QueueSettings, common: Mapping[str, str]) -> list[str]:
     if queue.welcome is None and queue.consent == "none":
         # `i`: without it, answering waits up to half a second for the caller's first sound.
-        return [" same => n,Answer(0,i)"]
-    lines = [" same => n,Answer()", common["language"]]
+        return ["Answer(0,i)"]
+    lines = ["Answer()", common["language"]]
     if queue.consent != "none":
         lines.append(f" same => n,Gosub(zuoxi-consent,{queue.consent},1)")
     if queue.welcome is not None:

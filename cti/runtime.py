@@ -214,7 +214,8 @@ def to_actions(command: PbxCommand) -> list[actions.Action]:  # noqa: PLR0911 - 
                 f"{command.epoch}-{command.offer_id}-{command.extension}"
                 f"-{command.ring_seconds}-{command.flags}"
             )
-            return [_redirect(command.channel, "zuoxi-offer", exten)]
+            redirect = _redirect(command.channel, "zuoxi-offer", exten)
+            return [*_speak(command.channel, command.language), redirect]
         case Withdraw(agent_channel=None):
             return [_redirect(command.customer_channel, "zuoxi-wait", f"{command.epoch}-back")]
         case Withdraw(agent_channel=str(agent_channel)):
@@ -227,7 +228,8 @@ def to_actions(command: PbxCommand) -> list[actions.Action]:  # noqa: PLR0911 - 
                 actions.Hangup(channel=agent_channel, cause=26),
             ]
         case SendTo():
-            return [_redirect(command.channel, command.context, command.exten)]
+            redirect = _redirect(command.channel, command.context, command.exten)
+            return [*_speak(command.channel, command.language), redirect]
         case HangUp():
             return [actions.Hangup(channel=command.channel, cause=command.cause)]
         case SetMute():
@@ -253,6 +255,13 @@ def to_actions(command: PbxCommand) -> list[actions.Action]:  # noqa: PLR0911 - 
                 actions.QueuePause(interface=interface(command.extension), paused=command.paused)
             ]
     raise TypeError(f"no such command: {command!r}")
+
+
+def _speak(channel: str, language: str | None) -> list[actions.Action]:
+    """Tell the dialplan the caller's language, which it may not have asked for."""
+    if language is None:
+        return []
+    return [actions.Setvar(channel=channel, variable="ZX_LANG", value=language)]
 
 
 def _redirect(channel: str, context: str, exten: str) -> actions.Redirect:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 
+from acd.queues import SNAPSHOT_VARIABLES
 from acd.sim.channels import DOWN, RING, RINGING, UP, Channel, Customer, Dial, Phone
 from acd.sim.clockwork import Clockwork, Handle
 from acd.sim.telling import Telling
@@ -215,7 +216,7 @@ class SimPbx:
             variables={
                 name: value
                 for name, value in channel.variables.items()
-                if value and name.startswith("ZX_")
+                if value and name in SNAPSHOT_VARIABLES
             },
         )
 
@@ -293,7 +294,7 @@ class SimPbx:
             self.tell.user(channel, "ZxLeave", Verb="overflow", Argument=queue)
         else:
             customer.entered = self.clock.now
-            variables |= {"ZX_ENTERED": f"{self.tell.now:.3f}", "ZX_VERB": ""}
+            variables["ZX_ENTERED"] = f"{self.tell.now:.3f}"
         headers = {header: variables.get(name, "") for header, name in ENTRY.items()}
         self.tell.user(channel, "ZxEnter", **headers)
         self._wait(customer)

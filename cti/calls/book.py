@@ -165,6 +165,7 @@ class Call(msgspec.Struct):
     ended_at: float | None = None
     exact: bool = True
     consent: bool | None = None
+    refused: bool = False
     survey_score: int | None = None
     callback_number: str | None = None
     disposition: str | None = None
@@ -259,6 +260,7 @@ class Book:
             d.RecordingStored: self._recording_stored,
             d.RecordingFaulty: self._recording_faulty,
             d.ConsentGiven: self._consent,
+            d.CallRefused: self._refused,
             d.SurveyAnswered: self._survey,
             d.CallbackRequested: self._callback,
             d.DispositionSaved: self._disposition,
@@ -651,6 +653,10 @@ class Book:
     def _consent(self, event: d.ConsentGiven) -> None:
         if (call := self._kept_call(event)) is not None:
             call.consent = event.consent
+
+    def _refused(self, event: d.CallRefused) -> None:
+        if (call := self._kept_call(event)) is not None:
+            call.refused = True
 
     def _survey(self, event: d.SurveyAnswered) -> None:
         if (call := self._kept_call(event)) is not None:

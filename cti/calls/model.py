@@ -427,6 +427,8 @@ def _outcome(call: Call) -> d.Outcome:
     without_customer = all(leg.kind != "customer" for leg in call.legs.values())
     if call.talked or (without_customer and call.conversed):
         return "answered"
+    if call.refused:
+        return "refused"
     if call.visits:
         reason = list(call.visits.values())[-1].reason
         return "not_queued" if reason is None else OUTCOMES[reason]

@@ -1,8 +1,10 @@
 """The spine: from the trunk through the ACD to an agent and into one true record."""
 
+import asyncio
 import hashlib
 
 import asyncpg
+import pytest
 
 from cti.app import product_version
 from tests.support.sandbox import TestSandbox
@@ -36,6 +38,42 @@ async def test_a_caller_reaches_the_ready_agent_and_stands_in_the_journal_once(
         assert [e["reason"] for e in await site.events("QueueLeft")] == ["answered"]
 
 
+async def _know(database: str, **facts: object) -> None:
+    """Have customer +8613800138000 known."""
+    values = ", ".join(f"${n}" for n in range(1, len(facts) + 2))
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        f"INSERT INTO callers (number, {', '.join(facts)}) VALUES ({values})",
+        "+8613800138000",
+        *facts.values(),
+    )
+    await connection.close()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_blacklisted_caller_gets_no_further(
+    asked: bool, sandbox: TestSandbox, database: str
+) -> None:
+    settings = small_floor(agents=1, look_up_before_answer=asked)
+    async with whole(sandbox, database, settings) as site:
+        await _know(database, blocked=True)
+        outcomes: list[str] = []
+        while "refused" not in outcomes:  # until the server has heard of the new row
+            caller = await site.far_end.call("support", "13800138000")
+            try:
+                async with asyncio.timeout(5):
+                    await caller.ended.wait()
+            except TimeoutError:
+                await caller.hang_up()
+            ended = await site.journalled("CallEnded", count=len(outcomes) + 1)
+            outcomes = [event["outcome"] for event in ended]
+        assert caller.answered.is_set() is not asked
+        refused = await site.journalled("CallRefused")
+        assert refused[0]["call_id"] == ended[-1]["call_id"]
+        entered = {event["call_id"] for event in await site.events("QueueEntered")}
+        assert refused[0]["call_id"] not in entered
+
+
 async def test_the_recording_stands_checked_under_the_call(
     sandbox: TestSandbox, database: str
 ) -> None:
@@ -58,14 +96,14 @@ async def test_the_recording_stands_checked_under_the_call(
         assert not await site.events("RecordingFaulty")
 
 
-async def test_who_calls_is_known_before_the_wait(sandbox: TestSandbox, database: str) -> None:
-    """Over the dialplan's hook, which the dialplan goes on without when nobody answers it."""
-    async with whole(sandbox, database, small_floor(agents=1)) as site:
-        connection = await asyncpg.connect(database)
-        await connection.execute(
-            "INSERT INTO callers (number, name, priority) VALUES ('+8613800138000', '王芳', 7)"
-        )
-        await connection.close()
+@pytest.mark.parametrize("asked", [False, True])
+async def test_who_calls_is_known_before_the_wait(
+    asked: bool, sandbox: TestSandbox, database: str
+) -> None:
+    """Looked up by the server, or over the dialplan's hook."""
+    settings = small_floor(agents=1, look_up_before_answer=asked)
+    async with whole(sandbox, database, settings) as site:
+        await _know(database, name="王芳", priority=7)
         known: list[tuple[str | None, int]] = []
         while ("王芳", 7) not in known:  # until the server has heard of the new row
             caller = await site.far_end.call("support", "13800138000")

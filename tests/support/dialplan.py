@@ -6,7 +6,7 @@ right that is missing there fails here.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,9 +182,17 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    sandbox: TestSandbox, floor: Floor, *, trunk: str = TRUNK, **values: Any
+    sandbox: TestSandbox,
+    floor: Floor,
+    *,
+    trunk: str = TRUNK,
+    edit: Callable[[Path], None] = lambda _: None,
+    **values: Any,
 ) -> AsyncIterator[Site]:
-    """Start everything; `values` replace those of PbxFilesInput."""
+    """Start everything; `values` replace those of PbxFilesInput.
+
+    :param edit: changes the files in the PBX's configuration folder before it starts.
+    """
     passwords = phones(floor)
     spool = sandbox.place.folder("recordings")
     source = PbxFilesInput(
@@ -196,15 +204,19 @@ async def site(
             "floor": floor,
             "extension_secrets": passwords,
             "spool_folder": spool,
+            "shared_events": True,  # `watch` hears them
             "look_seconds": 1,
             "slice_seconds": 3,
             "sounds": dict.fromkeys(SOUNDS, "beep"),  # short
             **values,
         }
     )
-    pbx = await sandbox.pbx(
-        extra={"extensions.conf": trunk}, install=lambda etc: put(etc, render(source))
-    )
+
+    def install_and_edit(etc: Path) -> None:
+        put(etc, render(source))
+        edit(etc)
+
+    pbx = await sandbox.pbx(extra={"extensions.conf": trunk}, install=install_and_edit)
     far_end = await sandbox.far_end(pbx, phones=passwords)
     server = Server()
     watch = await sandbox.remote(pbx)

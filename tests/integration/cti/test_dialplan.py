@@ -19,7 +19,7 @@ async def shared(place: Place, pbx_tree: Tree) -> AsyncIterator[Site]:
     """Start one PBX with our dialplan and without hooks for all tests here."""
     sandbox = TestSandbox(place, pbx_tree)
     try:
-        async with site(sandbox, floor(), enter_hook=False) as centre:
+        async with site(sandbox, floor()) as centre:
             yield centre
     finally:
         await sandbox.close()

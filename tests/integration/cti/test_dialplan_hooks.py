@@ -11,6 +11,7 @@ from crm.callers import CallerFacts
 from cti.agi.server import AgiServer
 from cti.hooks import Hooks
 from cti.inputs import CallbackWish, ConsentAnswer, Input, SurveyKey
+from cti.lookup import LookUp
 from tests.support.dialplan import Site, floor, site
 from tests.support.sandbox import TestSandbox
 
@@ -50,8 +51,8 @@ async def centre(
     sandbox: TestSandbox, told: Callable[[Input], None] = lambda item: None, **queue: Any
 ) -> AsyncIterator[Site]:
     """A PBX whose hooks are ours."""
-    settings = floor(**queue)
-    hooks = Hooks(settings, Known(), lambda queue: queue == "support", told)
+    settings = floor(look_up_before_answer=True, **queue)
+    hooks = Hooks(settings, LookUp(settings, Known()), lambda queue: queue == "support", told)
     server = AgiServer(hooks.handlers(), allowed=["127.0.0.1"])
     await server.start("127.0.0.1", 0)
     try:
@@ -154,8 +155,10 @@ async def test_consent_is_asked_and_obeyed(sandbox: TestSandbox, key: str, conse
 
 async def test_opening_hours_for_the_engineers_own_dialplan(sandbox: TestSandbox) -> None:
     told: list[Input] = []
-    settings = floor()
-    hooks = Hooks(settings, Known(), lambda queue: queue == "support", told.append)
+    settings = floor(look_up_before_answer=True)
+    hooks = Hooks(
+        settings, LookUp(settings, Known()), lambda queue: queue == "support", told.append
+    )
     server = AgiServer(hooks.handlers(), allowed=["127.0.0.1"])
     await server.start("127.0.0.1", 0)
     trunk = f"""
@@ -182,7 +185,7 @@ async def test_late_hook_delays_a_caller_by_its_deadline_only(sandbox: TestSandb
 
     async with (
         listening(silence) as port,
-        site(sandbox, floor(), agi_port=port, hook_seconds=1.0) as pbx,
+        site(sandbox, floor(look_up_before_answer=True), agi_port=port, hook_seconds=1.0) as pbx,
     ):
         caller, entered = await pbx.enter()
         born = await pbx.server.event("Newchannel", Uniqueid=entered["Uniqueid"])
@@ -196,7 +199,7 @@ async def test_late_hook_delays_a_caller_by_its_deadline_only(sandbox: TestSandb
 
 
 async def test_no_hook_at_all_costs_nothing(sandbox: TestSandbox) -> None:
-    async with site(sandbox, floor(), agi_port=1) as pbx:
+    async with site(sandbox, floor(look_up_before_answer=True), agi_port=1) as pbx:
         _, entered = await pbx.enter()
         born = await pbx.server.event("Newchannel", Uniqueid=entered["Uniqueid"])
         assert float(entered["Timestamp"]) - float(born["Timestamp"]) < 0.5
@@ -221,7 +224,7 @@ async def test_whatever_answers_the_caller_gets_into_the_queue(
 
     async with (
         listening(garbage) as port,
-        site(sandbox, floor(), agi_port=port, hook_seconds=1.0) as pbx,
+        site(sandbox, floor(look_up_before_answer=True), agi_port=port, hook_seconds=1.0) as pbx,
     ):
         caller = await pbx.far_end.call("100", "13700000000")
         if answer.startswith(b"HANGUP"):

@@ -15,7 +15,7 @@ async def test_dead_phone_brings_the_customer_back_to_the_wait(
     sandbox: TestSandbox, tmp_path: Path
 ) -> None:
     """No BYE comes from a browser that crashed, only silence: the RTP timeout ends its leg."""
-    async with site(sandbox, floor(), enter_hook=False, desk_rtp_timeout_seconds=2) as centre:
+    async with site(sandbox, floor(), desk_rtp_timeout_seconds=2) as centre:
         # The customer is sipp here: it must live on while the far end with the phones is killed.
         sipp = start_sipp(
             SCENARIOS / "call.xml",

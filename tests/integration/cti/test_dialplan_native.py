@@ -20,7 +20,6 @@ async def centre(sandbox: TestSandbox) -> AsyncIterator[Site]:
     async with site(
         sandbox,
         floor(strategy="tiers"),
-        enter_hook=False,
         heartbeat_limit_seconds=LIMIT_SECONDS,
     ) as centre:
         await centre.server.act(

@@ -16,7 +16,7 @@ exten => _X.,1,Goto(zuoxi-enter,support,1)
 exten => _+X.,1,UserEvent(Outside,Number: ${EXTEN})
  same => n,Hangup()
 """
-    async with site(sandbox, floor(), trunk=outside, enter_hook=False) as centre:
+    async with site(sandbox, floor(), trunk=outside) as centre:
         caller, entered = await centre.enter()
         exten = f"{centre.epoch}-number-+86-10-12345678"
         await centre.redirect(entered["Channel"], "zuoxi-leave", exten)
@@ -33,7 +33,7 @@ exten => _X.,1,Goto(zuoxi-enter,support,1)
 exten => _+X.,1,UserEvent(Outside,Number: ${EXTEN})
  same => n,Wait(60)
 """
-    async with site(sandbox, floor(), trunk=outside, enter_hook=False) as centre:
+    async with site(sandbox, floor(), trunk=outside) as centre:
         _, entered = await centre.enter()
         exten = f"{centre.epoch}-number-+8610"
         await centre.redirect(entered["Channel"], "zuoxi-leave", exten)
@@ -52,7 +52,7 @@ exten => _X.,1,Set(ZX_NAME=${CALLERID(name)})
  same => n,Goto(zuoxi-enter,support,1)
 """
     hostile = "Eve ${SHELL(id)},Sticky: 1001)张三'&x;}"
-    async with site(sandbox, floor(), trunk=trunk, enter_hook=False) as centre:
+    async with site(sandbox, floor(), trunk=trunk) as centre:
         caller = await centre.far_end.call("100", "1,2)$[1+1]", name=hostile)
         entered = await centre.said("ZxEnter")
         assert entered["CustomerName"] == "Eve SHELLidSticky 1001张三x"
@@ -65,7 +65,7 @@ exten => _X.,1,Set(ZX_NAME=${CALLERID(name)})
 
 
 async def test_welcome_is_heard_before_the_wait_begins(sandbox: TestSandbox) -> None:
-    async with site(sandbox, floor(welcome="hello"), enter_hook=False) as centre:
+    async with site(sandbox, floor(welcome="hello")) as centre:
         caller = await centre.far_end.call("100", "13800138000")
         await caller.answered.wait()
         await caller.hears()

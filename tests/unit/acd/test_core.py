@@ -828,6 +828,32 @@ def test_an_unknown_queue_ends_the_call() -> None:
     assert not centre.events(d.QueueEntered)
 
 
+def test_a_blacklisted_caller_is_hung_up_on_and_never_queued() -> None:
+    centre = Centre()
+    centre.ready()
+    caller = centre.arrive(Refuse="blacklist")
+    assert leave_of(centre) == "1-hangup-blacklist"
+    assert not centre.events(d.CallRefused), "not before the PBX has done it"
+    centre.say(caller, "ZxLeave", Verb="hangup", Argument="blacklist")
+    assert centre.last(d.CallRefused).call_id == caller.call_id
+    centre.hang_up(caller)
+    assert centre.last(d.CallEnded).outcome == "refused"
+    assert not centre.events(d.QueueEntered)
+    assert not centre.sent(c.Assign)
+
+
+def test_what_the_caller_is_told_is_told_in_the_callers_language() -> None:
+    rule = Overflow(after_seconds=40, to=Destination(kind="callback"))
+    centre = Centre(floor(agents=1, announce_every_seconds=30, survey=True, overflow=[rule]))
+    centre.arrive(CallerLanguage="zh_CN")
+    centre.wait(45)
+    spoken = {each.context: each.language for each in centre.sent(c.SendTo)}
+    assert spoken == {"zuoxi-announce": "zh_CN", "zuoxi-leave": "zh_CN"}
+    centre.wait(5)
+    centre.ready()
+    assert centre.sent(c.Assign)[-1].language == "zh_CN", "of the survey"
+
+
 def test_announcements_tell_place_and_wait() -> None:
     centre = Centre(floor(agents=1, announce_every_seconds=30))
     centre.arrive()

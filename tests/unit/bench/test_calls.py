@@ -44,7 +44,7 @@ def test_memory_is_what_is_resident() -> None:
 def test_cost_is_asterisk_and_server_against_the_rival_in_medians() -> None:
     costs = Costs(
         ours=[Used(10, 1, 0.5), Used(90, 90, 90), Used(8, 1, 0.5)],
-        unasked=[Used(7, 1, 0.5)],
+        asked=[Used(7, 1, 0.5)],
         rival=[Used(10)],
         crowded_ours=[Used(20, 5, 1)],
         crowded_rival=[Used(24)],
@@ -55,7 +55,7 @@ def test_cost_is_asterisk_and_server_against_the_rival_in_medians() -> None:
     assert figures["CPU per call, Asterisk, 50 calls/s"].ratio == 1.0
     assert figures["CPU per call, server, 50 calls/s"].ratio == 0.1
     assert figures["CPU per call, PostgreSQL, 50 calls/s"].value == 0.5
-    assert figures["CPU per call, Asterisk and server, 50 calls/s, caller not looked up"].ok
+    assert figures["CPU per call, Asterisk and server, 50 calls/s, looked up before the answer"].ok
     assert not figures["CPU per call, server, 900 waiting"].ok
 
 

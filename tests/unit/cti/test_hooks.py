@@ -10,6 +10,7 @@ from cti.agi.wire import AgiRequest
 from cti.domain import CallEnded, CallMerged, CallStarted, Recorded
 from cti.hooks import HookError, Hooks, LastAgents
 from cti.inputs import CallbackWish, ConsentAnswer, Input, SurveyKey
+from cti.lookup import LookUp
 
 NUMBER = "13800138000"
 
@@ -32,7 +33,7 @@ class Callers:
 def make(callers: Callers, sticky: str = "off") -> tuple[Hooks, list[Input]]:
     told: list[Input] = []
     floor = Floor(queues=[QueueSettings.model_validate({"name": "support", "sticky": sticky})])
-    return Hooks(floor, callers, lambda queue: queue == "support", told.append), told
+    return Hooks(floor, LookUp(floor, callers), lambda queue: queue == "support", told.append), told
 
 
 def request(path: str, *arguments: str, number: str | None = NUMBER) -> AgiRequest:

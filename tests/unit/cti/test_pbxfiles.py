@@ -11,8 +11,11 @@ import pytest
 from rich.console import Console
 
 from config.floor import ExtensionSettings, Floor, QueueSettings
+from cti.lookup import FACTS
 from cti.pbxfiles import (
     INCLUDES,
+    MUTED_EVENTS,
+    READ_EVENTS,
     SOUNDS,
     PbxFilesError,
     PbxFilesInput,
@@ -80,7 +83,7 @@ def test_account_may_write_nothing_but_what_it_needs() -> None:
     account = section(render(source())["zuoxi_manager.conf"], "zuoxi")
     assert "write = call,agent,user,reporting\n" in account
     assert "deny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n" in account
-    assert "eventfilter = !^Event: (" in account
+    assert "eventfilter(name(UserEvent)) =\n" in account
 
 
 def test_browser_and_desk_phone_differ() -> None:
@@ -112,10 +115,34 @@ def test_native_queue_is_as_near_as_app_queue_can(strategy: str, native: str) ->
     assert "ringinuse = no\n" in text
 
 
-def test_hook_can_be_left_out() -> None:
-    enter = section(render(source(enter_hook=False))["zuoxi_extensions.conf"], "zuoxi-enter")
-    assert "AGI(" not in enter
-    assert "n(known)" in enter
+@pytest.mark.parametrize(
+    ("queue", "asks"),
+    [
+        ({}, False),
+        ({"look_up_before_answer": True}, True),
+        ({"welcome": "hello"}, True),
+        ({"consent": "announce"}, True),
+    ],
+)
+def test_the_hook_is_asked_where_the_answer_needs_it(queue: dict[str, Any], asks: bool) -> None:
+    enter = section(render(source(queue))["zuoxi_extensions.conf"], "zuoxi-enter")
+    assert ("/enter,support" in enter) is asks
+    assert "(known),GotoIf" in enter
+
+
+def test_every_fact_of_a_caller_is_filtered_and_told() -> None:
+    enter = section(render(source())["zuoxi_extensions.conf"], "zuoxi-enter")
+    for variable, header in FACTS.items():
+        if variable != "ZX_REFUSE":
+            assert f"{variable}=${{FILTER(" in enter
+            assert f"{header}: ${{{variable}}}" in enter
+
+
+def test_events_are_muted_for_all_managers_unless_others_read_them() -> None:
+    muted = "[general](+)\ndisabledevents = Newexten,VarSet"
+    assert muted in render(source())["zuoxi_manager.conf"]
+    assert "disabledevents" not in render(source(shared_events=True))["zuoxi_manager.conf"]
+    assert not set(READ_EVENTS) & set(MUTED_EVENTS)
 
 
 @pytest.mark.parametrize(

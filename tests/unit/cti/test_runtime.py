@@ -160,6 +160,17 @@ async def test_a_long_segment_gets_a_checkpoint_of_all_parts(stage):
             ["Redirect PJSIP/trunk-1 zuoxi-offer 7-o1-8001-20-r"],
         ),
         (
+            SendTo(
+                command_id="c",
+                call_id="x",
+                channel="a",
+                context="zuoxi-announce",
+                exten="7-hold",
+                language="zh_CN",
+            ),
+            ["Setvar a ZX_LANG zh_CN", "Redirect a zuoxi-announce 7-hold"],
+        ),
+        (
             Withdraw(
                 command_id="c",
                 call_id="x",

@@ -452,6 +452,7 @@ export default {
       RecordingStored: "Recording stored",
       RecordingFaulty: "Recording faulty",
       ConsentGiven: "Consent",
+      CallRefused: "Refused: blacklisted",
       SurveyAnswered: "Survey answered",
       CallbackRequested: "Call-back asked for",
       DispositionSaved: "Disposition saved",

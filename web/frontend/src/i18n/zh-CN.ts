@@ -453,6 +453,7 @@ const zhCN: typeof en = {
       RecordingStored: "录音入库",
       RecordingFaulty: "录音异常",
       ConsentGiven: "录音同意",
+      CallRefused: "已拒绝：黑名单",
       SurveyAnswered: "满意度评价",
       CallbackRequested: "要求回呼",
       DispositionSaved: "保存小结",

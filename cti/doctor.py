@@ -26,7 +26,16 @@ from rich.console import Console
 from rich.table import Table
 
 from config.settings import PbxSettings, Settings
-from cti.ami.actions import Action, Getvar, Ping, QueuePause, QueueStatus, Setvar, Status
+from cti.ami.actions import (
+    Action,
+    CoreSettings,
+    Getvar,
+    Ping,
+    QueuePause,
+    QueueStatus,
+    Setvar,
+    Status,
+)
 from cti.ami.actions import UserEvent as SayUserEvent
 from cti.ami.errors import AmiError
 from cti.ami.events import QueueParams, UserEvent
@@ -36,6 +45,7 @@ from cti.pbxfiles import SOUNDS
 
 Level = Literal["ok", "warn", "bad"]
 
+ASTERISK_VERSIONS: Final = (18, 19, 20, 21, 22)
 LINK_SECONDS: Final = 6.0
 EVENT_SECONDS: Final = 3.0
 HOOK_SECONDS: Final = 2.0
@@ -124,6 +134,7 @@ async def pbx(settings: Settings) -> list[Finding]:
             return [_no_link(link, where)]
         address = f"{where.ami_host}:{where.ami_port}"
         checks: list[Callable[[], Awaitable[list[Finding]]]] = [
+            lambda: _version(link),
             lambda: _rights(link),
             lambda: _stamps(link, told),
             lambda: _modules(link),
@@ -153,6 +164,25 @@ def _no_link(link: AmiLink, where: PbxSettings) -> Finding:
             f" {where.ami_host}:{where.ami_port}? All further checks of Asterisk wait for this"
         )
     return Finding("AMI", "bad", link.status.reason, mend)
+
+
+async def _version(link: AmiLink) -> list[Finding]:
+    version = str((await link.send(CoreSettings())).headers.get("AsteriskVersion", "unknown"))
+    try:
+        known = int(version.partition(".")[0]) in ASTERISK_VERSIONS
+    except ValueError:
+        known = False
+    if not known:
+        mend = f"the product is made for {ASTERISK_VERSIONS[0]} to {ASTERISK_VERSIONS[-1]}"
+        return [Finding("Asterisk", "warn", version, mend)]
+    if "dfsg" in version:
+        mend = (
+            "its translators drop sound where a new RTP stream begins at a lower number: after an"
+            " attended transfer between phones that have the trunk's codec, half of the recordings"
+            " lack the second agent. Asterisk's own release does not; see docs/operations.md"
+        )
+        return [Finding("Asterisk", "warn", f"{version}, as Debian and Ubuntu change it", mend)]
+    return [Finding("Asterisk", "ok", version)]
 
 
 async def _rights(link: AmiLink) -> list[Finding]:

@@ -25,7 +25,8 @@ from typing import IO, Final
 
 RATE: Final = 8000
 SAMPLE_BYTES: Final = 2
-BLOCK_BYTES: Final = 1 << 16
+BLOCK_BYTES: Final = 1 << 14
+"""Of each side: a second."""
 SILENT_PEAK: Final = 200
 """Of 32,767: line noise stays below, the quietest speech is well above."""
 LOOK_EVERY: Final = 8
@@ -50,6 +51,7 @@ class StoredFile:
 
     :param path: relative to the store.
     :param bytes: size of the whole file.
+    :param agent_quiet_seconds: how long the agent's side has been silent at the end.
     """
 
     path: str
@@ -58,6 +60,7 @@ class StoredFile:
     duration_seconds: float
     customer_silent: bool
     agent_silent: bool
+    agent_quiet_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def _weave(sides: list[IO[bytes]], out: IO[bytes], path: str) -> StoredFile:
     frames = max(os.fstat(side.fileno()).st_size for side in sides) // SAMPLE_BYTES
     tee = _Tee(out)
     peaks = [0, 0]
+    done = agent_heard = 0
     with wave.open(tee, "wb") as wav:  # type: ignore[call-overload] # it writes and tells, enough
         wav.setnchannels(2)
         wav.setsampwidth(SAMPLE_BYTES)
@@ -189,7 +193,11 @@ def _weave(sides: list[IO[bytes]], out: IO[bytes], path: str) -> StoredFile:
             both = array("h", bytes(2 * SAMPLE_BYTES * len(blocks[0])))
             for side, block in enumerate(blocks):
                 both[side::2] = block
-                peaks[side] = max(peaks[side], _peak(block[::LOOK_EVERY]))
+                peak = _peak(block[::LOOK_EVERY])
+                peaks[side] = max(peaks[side], peak)
+            done += len(blocks[1])
+            if peak >= SILENT_PEAK:  # of the last side, the agent's
+                agent_heard = done
             wav.writeframesraw(both.tobytes())
     tee.flush()
     return StoredFile(
@@ -199,6 +207,7 @@ def _weave(sides: list[IO[bytes]], out: IO[bytes], path: str) -> StoredFile:
         duration_seconds=frames / RATE,
         customer_silent=peaks[0] < SILENT_PEAK,
         agent_silent=peaks[1] < SILENT_PEAK,
+        agent_quiet_seconds=(frames - agent_heard) / RATE,
     )
 
 

@@ -18,6 +18,7 @@ from cti.domain import (
     CallEnded,
     CallId,
     CallMerged,
+    CallTransferred,
     Recorded,
     RecordingFaulty,
     RecordingPaused,
@@ -47,6 +48,7 @@ class Begun(msgspec.Struct, kw_only=True):
 
     :param ended_at: when its call ended, None while it lasts.
     :param exact: whether the talk time is known and no bound.
+    :param transferred_at: when the caller was last handed over in an attended transfer.
     """
 
     recording_id: str
@@ -58,6 +60,7 @@ class Begun(msgspec.Struct, kw_only=True):
     exact: bool = True
     paused_at: float | None = None
     paused_seconds: float = 0.0
+    transferred_at: float | None = None
 
     def pause(self, at: float, *, paused: bool) -> None:
         """Silence is written from here, or sound again."""
@@ -74,7 +77,7 @@ class Begun(msgspec.Struct, kw_only=True):
 CONCERNED: Final = frozenset(
     (
         *(RecordingStarted, RecordingPaused, RecordingResumed, RecordingStored, RecordingFaulty),
-        *(CallMerged, CallEnded),
+        *(CallMerged, CallTransferred, CallEnded),
     )
 )
 """Events that change recordings; all others, and they are most, pass by."""
@@ -102,13 +105,21 @@ class Recordings:
             case RecordingStored() | RecordingFaulty() as event:
                 begun = self.open.pop(event.recording_id, None)
                 return begun if isinstance(event, RecordingStored) else None
-            case CallMerged() as event:
+            case CallMerged() | CallTransferred() | CallEnded() as event:
+                self._call_changed(event)
+        return None
+
+    def _call_changed(self, event: CallMerged | CallTransferred | CallEnded) -> None:
+        match event:
+            case CallMerged():
                 for begun in self._of(event.merged_call_id):
                     begun.call_id = event.call_id
-            case CallEnded() as event:
+            case CallTransferred():
+                for begun in self._of(event.call_id):
+                    begun.transferred_at = event.at if event.kind == "attended" else None
+            case CallEnded():
                 for begun in self._of(event.call_id):
                     begun.end(event)
-        return None
 
     def _of(self, call_id: CallId) -> list[Begun]:
         return [begun for begun in self.open.values() if begun.call_id == call_id]
@@ -253,13 +264,26 @@ def fault_of(begun: Begun, stored: StoredFile) -> tuple[str, str] | None:
         return "too_short", talked
     if stored.duration_seconds - begun.paused_seconds < SIDE_MATTERS_SECONDS:
         return None
+    return _silence(begun, stored)
+
+
+def _silence(begun: Begun, stored: StoredFile) -> tuple[str, str] | None:
     if stored.customer_silent and stored.agent_silent:
         return "silent", "neither side has any sound"
     if stored.customer_silent:
         return "customer_silent", "the customer's side has no sound"
     if stored.agent_silent:
         return "agent_silent", "the agent's side has no sound"
+    after = _seconds_after_transfer(begun)
+    if after >= SIDE_MATTERS_SECONDS and stored.agent_quiet_seconds >= after - TOLERANCE_SECONDS:
+        return "agent_silent", f"no sound in the {after:.0f} s after the transfer: see doctor"
     return None
+
+
+def _seconds_after_transfer(begun: Begun) -> float:
+    if begun.transferred_at is None or begun.ended_at is None:
+        return 0.0
+    return begun.ended_at - begun.transferred_at
 
 
 def _checked(begun: Begun, stored: StoredFile) -> RecordingChecked:

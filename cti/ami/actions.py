@@ -127,6 +127,10 @@ class CoreStatus(Action, frozen=True, kw_only=True, rename="pascal"):
     """When Asterisk started, and how many calls it has."""
 
 
+class CoreSettings(Action, frozen=True, kw_only=True, rename="pascal"):
+    """Which Asterisk it is: `AsteriskVersion` in the response."""
+
+
 class Getvar(Action, frozen=True, kw_only=True, rename="pascal"):
     """Read a variable of a channel, or a global one; `Value` in the response."""
 

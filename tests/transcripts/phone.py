@@ -81,7 +81,7 @@ class Call:
         )
 
     async def _invite(self, direction: str) -> int:
-        self._send("INVITE", body=_sdp(self.phone.port + 10_000, direction))
+        self._send("INVITE", body=_sdp(self.phone.rtp_port, direction))
         final = await self.finals.get()
         self.remote = final["to"]
         if "contact" in final.headers:
@@ -128,16 +128,22 @@ class Call:
         final = await self.finals.get()
         assert final.status == 202, final.first
 
-    async def speak(self, seconds: float) -> None:
-        """Send silence over RTP to where the PBX listens in a call that rang here."""
+    async def speak(self, seconds: float, sample: bytes = b"\xff") -> None:
+        """Send sound over RTP to where the PBX listens in a call that rang here.
+
+        :param sample: samples of mu-law, said again and again; without them silence.
+        """
         assert self.request is not None
         found = re.search(r"m=audio (\d+)", self.request.body)
         assert found is not None
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
-            rtp.bind(("127.0.0.1", self.phone.port + 10_000))
+            rtp.bind(("127.0.0.1", self.phone.rtp_port))
             for count in range(int(seconds / FRAME_SECONDS)):
                 header = struct.pack("!BBHII", 0x80, 0, count, count * FRAME_BYTES, 1)
-                rtp.sendto(header + b"\xff" * FRAME_BYTES, ("127.0.0.1", int(found.group(1))))
+                rtp.sendto(
+                    header + (sample * FRAME_BYTES)[:FRAME_BYTES],
+                    ("127.0.0.1", int(found.group(1))),
+                )
                 await asyncio.sleep(FRAME_SECONDS)
 
     def hang_up(self) -> None:
@@ -152,8 +158,9 @@ class Call:
 class Phone(asyncio.DatagramProtocol):
     """A phone with a number on a port of 127.0.0.1; use it as a context manager."""
 
-    def __init__(self, name: str, port: int, pbx_port: int) -> None:
+    def __init__(self, name: str, port: int, pbx_port: int, rtp_port: int | None = None) -> None:
         self.name, self.port, self.pbx = name, port, ("127.0.0.1", pbx_port)
+        self.rtp_port = rtp_port or port + 10_000
         self.calls: dict[str, Call] = {}
         self.incoming: asyncio.Queue[Call] = asyncio.Queue()
         self.closed = asyncio.Event()
@@ -218,7 +225,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def reply(self, request: Message, code: int, reason: str, to: str, *, sdp: bool) -> None:
         vias = "".join(f"Via: {via}\r\n" for via in request.headers["via"])
-        body = _sdp(self.port + 10_000, "sendrecv") if sdp else ""
+        body = _sdp(self.rtp_port, "sendrecv") if sdp else ""
         content = "Content-Type: application/sdp\r\n" if sdp else ""
         self.transport.sendto(
             (

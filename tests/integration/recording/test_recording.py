@@ -18,16 +18,19 @@ from recording.files import SILENT_PEAK, Spool, Store
 from recording.worker import RecordingWorker
 from tests.support.dialplan import Site, floor, site
 from tests.support.sandbox import TestSandbox
+from tests.transcripts.phone import Phone
 
 pytestmark = pytest.mark.asterisk
 
 SPEECH = 1000  # peak amplitude
+TONE = b"\x00\x80" * 4
+"""Loud, in mu-law."""
 
 
 @pytest_asyncio.fixture
 async def centre(sandbox: TestSandbox) -> AsyncIterator[Site]:
     """Start a PBX with our dialplan."""
-    async with site(sandbox, floor(wrap_up_seconds=0), enter_hook=False) as centre:
+    async with site(sandbox, floor(wrap_up_seconds=0)) as centre:
         yield centre
 
 
@@ -135,6 +138,51 @@ async def test_transfer_to_a_queue_goes_on_in_the_same_files(centre: Site, tmp_p
     for number in range(len(talks)):
         assert _loudest(right[number * share : (number + 1) * share]) > SPEECH
     assert len(centre.heard("ZxRecord")) == 1
+
+
+async def test_an_attended_transfer_goes_on_in_the_same_files(
+    sandbox: TestSandbox, tmp_path: Path
+) -> None:
+    """The first agent's phone asks 8002 and hands the caller over (REFER with Replaces).
+
+    8002 is wideband, so transcoded, as browsers are; see decision 13.
+    """
+    block = sandbox.ports(20)
+    port, rtp = block.take(), block.take()
+
+    def unregistered(etc: Path) -> None:
+        file = etc / "zuoxi_pjsip.conf"
+        text = file.read_text().replace("auth = 8001\n", "").replace("qualify_frequency = 30\n", "")
+        contact = f"type = aor\ncontact = sip:8001@127.0.0.1:{port}"
+        first, second = text.replace("type = aor", contact, 1).split("[8002]", 1)
+        wide = second.replace("allow = alaw,ulaw,g722", "allow = g722", 1)
+        file.write_text(f"{first}[8002]{wide}")
+
+    async with site(sandbox, floor(wrap_up_seconds=0), edit=unregistered) as centre:
+        await centre.far_end.agent("8001").unregister()
+        caller, entered = await centre.enter()
+        async with Phone("8001", port, centre.pbx.ports.sip, rtp) as phone:
+            await centre.offer(entered, "o1", flags="r")
+            talk = await phone.incoming.get()
+            talk.answer()
+            await talk.speak(1.5, sample=TONE)
+            asked = phone.call("8002")
+            answered = asyncio.create_task(asked.answered())
+            agent = centre.far_end.agent("8002")
+            await agent.ringing.wait()
+            await agent.answer()
+            await answered
+            await talk.transfer("8002", replaces=asked)
+            await centre.server.event("AttendedTransfer")
+            await caller.hears()
+            await asyncio.sleep(2)
+        await caller.hang_up()
+        left, right = await _stored(centre, entered, tmp_path)
+        assert len(centre.heard("ZxRecord")) == 1
+    second = 8000
+    assert _loudest(right[:second]) > SPEECH, "the first agent"
+    assert _loudest(right[-2 * second :]) > SPEECH, "the second one"
+    assert _loudest(left[-2 * second :]) > SPEECH
 
 
 async def test_native_calls_have_both_sides_too(centre: Site, tmp_path: Path) -> None:

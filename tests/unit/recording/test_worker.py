@@ -14,6 +14,7 @@ import pytest
 from cti.domain import (
     CallEnded,
     CallMerged,
+    CallTransferred,
     DomainEvent,
     Recorded,
     RecordingFaulty,
@@ -145,6 +146,32 @@ async def test_silent_side_is_kept_and_told(
     room.write(12, customer, agent)
     room.call(12)
     assert await room.verdict() == [None, fault]
+
+
+@pytest.mark.parametrize(
+    ("second", "after", "faults"),
+    [
+        (SILENCE, 14, [None, "agent_silent"]),
+        (SILENCE, 4, [None]),
+        (SPEECH, 14, [None]),
+    ],
+)
+async def test_an_agent_who_took_the_caller_over_is_to_be_heard(
+    room: Room, second: list[int], after: int, faults: list[str | None]
+) -> None:
+    room.write(8, SPEECH, SPEECH)
+    for path, said in zip(room.spool.sides("f"), (SPEECH, second), strict=True):
+        with path.open("ab") as file:
+            file.write(array("h", said * int(after * RATE / 2)).tobytes())
+    over = room.now - 5
+    room.worker.observe(
+        records(
+            started(over - after - 8),
+            CallTransferred(at=over - after, call_id="c", kind="attended", by_leg="1.2", to="8002"),
+            ended(over, after + 8),
+        )
+    )
+    assert await room.verdict() == faults
 
 
 async def test_short_silence_is_no_fault(room: Room) -> None:

@@ -81,10 +81,10 @@ def test_delays_are_from_the_queue_to_the_first_dialling() -> None:
 
 def test_delay_and_memory_figures() -> None:
     fast, slow = [0.001] * 100, [0.02] * 100
-    p50, p99 = delay_figures(slow, fast)
+    p50, p99 = delay_figures("10 calls/s", slow, fast)
     assert (p50.value, p50.rival_value, p99.ratio) == pytest.approx((20, 1, 20))
-    assert [each.ok for each in memory_figures(100 << 20, 104 << 20)] == [True]
-    assert [each.ok for each in memory_figures(100 << 20, 106 << 20)] == [False]
+    assert [each.ok for each in memory_figures(100 << 20, 101 << 20)] == [True]
+    assert [each.ok for each in memory_figures(100 << 20, 103 << 20)] == [False]
 
 
 def test_phones_have_fixed_contacts_that_are_not_asked() -> None:

@@ -34,8 +34,8 @@ GATHER_SECONDS = 0.1
 """The longest pause after a read, on a busy link. Asterisk writes each event by itself, a dozen and
 more of them for one call: what gathers meanwhile is one read, one step of the consumer and one
 write of the journal. Such a round costs as much as a whole call's events by themselves."""
-CALM_BYTES, BUSY_BYTES = 60_000.0, 260_000.0
-"""Bytes a second (10 and 45 calls a second) up to which every read is taken at once, and from which
+CALM_BYTES, BUSY_BYTES = 120_000.0, 260_000.0
+"""Bytes a second (20 and 45 calls a second) up to which every read is taken at once, and from which
 on the pause is the longest; between them it grows evenly."""
 RATE_SECONDS = 0.5
 """What came so long ago weighs a third in the rate."""

@@ -15,7 +15,7 @@ from cti.ami.connection import (
 )
 from cti.ami.stats import LinkStats
 
-BUSY_READS = 1500
+BUSY_READS = 3000
 """So many pongs at once are a busy link's."""
 PING = b"Response: Success\r\nActionID: nobody's\r\n\r\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,6 +16,10 @@ from cti import domain as d
 from cti import inputs as i
 from cti.ami import events as ami
 from cti.calls.book import Call, Leg
+
+BLACKLIST: Final = "blacklist"
+CALL_REJECTED: Final = 21
+"""Q.850."""
 
 
 def heard(turn: Turn, item: i.PbxEvent) -> None:
@@ -75,9 +80,13 @@ def enter(
     at: float,
     adopted: bool = False,
 ) -> None:
-    """The caller begins to wait; who is refused or in a queue that is none is sent to the end."""
-    if entry.refused or entry.queue not in turn.fold.queues:
-        _turn_away(turn, call_id, channel, "blacklist" if entry.refused else "closed")
+    """The caller begins to wait, unless refused or in a queue that is none: then the call ends."""
+    if entry.refused:
+        _refuse(turn, call_id, at)
+        turn.send(partial(c.HangUp, channel=channel, cause=CALL_REJECTED))
+        return
+    if entry.queue not in turn.fold.queues:
+        _nowhere(turn, call_id, channel)
         return
     known = turn.router.knows_skill
     sticky = entry.sticky_agent if entry.sticky_agent in turn.state.agents else None
@@ -134,9 +143,15 @@ def wait_on(
     )
 
 
-def _turn_away(turn: Turn, call_id: d.CallId, channel: str, why: str) -> None:
+def _refuse(turn: Turn, call_id: d.CallId, at: float) -> None:
+    call = turn.calls.call(call_id)
+    if call is not None and not call.refused:
+        turn.emit(d.CallRefused(at=at, call_id=call_id))
+
+
+def _nowhere(turn: Turn, call_id: d.CallId, channel: str) -> None:
     if turn.link_up and not turn.fenced:
-        exten = f"{turn.state.epoch}-hangup-{why}"
+        exten = f"{turn.state.epoch}-hangup-closed"
         turn.send(
             lambda command_id: c.SendTo(
                 command_id=command_id,
@@ -214,7 +229,7 @@ def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
     if leg is None or not leg.live or in_talk(call, leg):
         return None
     if before.queue not in turn.fold.queues:
-        _turn_away(turn, call_id, before.channel, "closed")
+        _nowhere(turn, call_id, before.channel)
         return None
     wait_on(turn, before, before.leg_id, before.channel, at, adopted=True)
     return turn.fold.visit_of(call_id)
@@ -276,16 +291,12 @@ def _left(turn: Turn, event: ami.UserEvent, at: float) -> None:
     visit = _visit(turn, event)
     verb, argument = event.headers.get("Verb", ""), event.headers.get("Argument", "")
     if visit is None:
-        _tell_refused(turn, event, argument, at)
+        call_id = turn.call_id_of(event.uniqueid)
+        if call_id is not None and argument == BLACKLIST:
+            _refuse(turn, call_id, at)
         return
     said = queues.left_by(verb, argument)
     close(turn, visit, turn.memory.leaving.get(visit.id) or said, at)
-
-
-def _tell_refused(turn: Turn, event: ami.UserEvent, argument: str, at: float) -> None:
-    call_id = turn.call_id_of(event.uniqueid or "")
-    if call_id is not None and argument == "blacklist":
-        turn.emit(d.CallRefused(at=at, call_id=call_id))
 
 
 def _epoch_told(turn: Turn, event: ami.UserEvent, _at: float) -> None:

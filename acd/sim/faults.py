@@ -42,6 +42,7 @@ from cti.inputs import (
 START = 1_790_000_000.0
 """A Monday, 21:33 in Shanghai."""
 AGENTS = 5
+BLACKLISTED_SHARE = 0.04
 BUSY_SECONDS = 240.0
 QUIET_SECONDS = 900.0
 SECOND_SERVER_SECONDS = 15.0
@@ -209,6 +210,8 @@ class FaultRun:
             variables["ZX_SKILLS"] = f"english:{self._rng.randint(1, 5)}"
         if self._rng.random() < 0.2:
             variables["ZX_STICKY"] = f"a{self._rng.randrange(AGENTS + 1)}"
+        if self._rng.random() < BLACKLISTED_SHARE:
+            variables["ZX_REFUSE"] = "blacklist"
         self.pbx.call(
             self._rng.choice(["sales", "support", "support", "night"]),
             f"+86138{self._rng.randrange(10**8):08}",

@@ -44,6 +44,7 @@ ENTRY = {
     "CallerPriority": "ZX_PRIO",
     "Skills": "ZX_SKILLS",
     "Sticky": "ZX_STICKY",
+    "Refuse": "ZX_REFUSE",
 }
 
 

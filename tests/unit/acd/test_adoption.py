@@ -73,6 +73,19 @@ def test_callers_unknown_to_the_journal_are_adopted_with_their_place() -> None:
     assert new.last(d.CallStarted).adopted is True
 
 
+def test_a_blacklisted_caller_who_came_meanwhile_is_hung_up_on_wherever_he_waits() -> None:
+    before = Centre(floor(agents=1))
+    caller = before.arrive()
+    caller.variables |= {"ZX_STATE": "native", "ZX_REFUSE": "blacklist"}
+    new = Centre(floor(agents=1), connect=False)
+    new.callers = before.callers
+    new.connect()
+    assert [each.channel for each in new.sent(c.HangUp)] == [caller.channel]
+    assert not new.events(d.QueueEntered)
+    new.hang_up(caller)
+    assert new.last(d.CallEnded).outcome == "refused"
+
+
 def test_a_new_process_does_nothing_before_it_is_connected(one: Centre) -> None:
     caller = one.arrive()
     one.ring(caller)

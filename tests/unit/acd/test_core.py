@@ -832,14 +832,22 @@ def test_a_blacklisted_caller_is_hung_up_on_and_never_queued() -> None:
     centre = Centre()
     centre.ready()
     caller = centre.arrive(Refuse="blacklist")
-    assert leave_of(centre) == "1-hangup-blacklist"
-    assert not centre.events(d.CallRefused), "not before the PBX has done it"
-    centre.say(caller, "ZxLeave", Verb="hangup", Argument="blacklist")
+    assert [(each.channel, each.cause) for each in centre.sent(c.HangUp)] == [(caller.channel, 21)]
     assert centre.last(d.CallRefused).call_id == caller.call_id
     centre.hang_up(caller)
     assert centre.last(d.CallEnded).outcome == "refused"
     assert not centre.events(d.QueueEntered)
     assert not centre.sent(c.Assign)
+
+
+def test_a_caller_whom_the_dialplan_refused_counts_as_refused() -> None:
+    centre = Centre()
+    caller = centre.arrive("nonsense")
+    for _ in range(2):
+        centre.say(caller, "ZxLeave", Verb="hangup", Argument="blacklist")
+    centre.hang_up(caller)
+    assert len(centre.events(d.CallRefused)) == 1
+    assert centre.last(d.CallEnded).outcome == "refused"
 
 
 def test_what_the_caller_is_told_is_told_in_the_callers_language() -> None:

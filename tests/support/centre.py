@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from acd.core import Core, Output
+from acd.queues import SNAPSHOT_VARIABLES
 from config.floor import (
     AgentSettings,
     ExtensionSettings,
@@ -303,7 +304,11 @@ class Centre:
                 caller_number="13800138000",
                 exten="4001",
                 bridge_id=each.bridge_id,
-                variables=each.variables,
+                variables={
+                    name: value
+                    for name, value in each.variables.items()
+                    if name in SNAPSHOT_VARIABLES
+                },
             )
             for each in self.callers.values()
         ]

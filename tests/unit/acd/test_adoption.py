@@ -86,6 +86,14 @@ def test_a_blacklisted_caller_who_came_meanwhile_is_hung_up_on_wherever_he_waits
     assert new.last(d.CallEnded).outcome == "refused"
 
 
+def test_how_a_caller_left_in_the_gap_is_read_from_the_channel(one: Centre) -> None:
+    caller = one.arrive()
+    one.lose_link()
+    caller.variables |= {"ZX_STATE": "left", "ZX_VERB": "callback", "ZX_ARG": "13800138000"}
+    one.connect(gap=True)
+    assert one.last(d.QueueLeft).reason == "callback"
+
+
 def test_a_new_process_does_nothing_before_it_is_connected(one: Centre) -> None:
     caller = one.arrive()
     one.ring(caller)

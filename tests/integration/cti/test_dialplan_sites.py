@@ -2,6 +2,7 @@
 
 import pytest
 
+from cti.pbxfiles import MUTED_EVENTS
 from tests.support.dialplan import floor, site
 from tests.support.sandbox import TestSandbox
 
@@ -40,6 +41,17 @@ exten => _+X.,1,UserEvent(Outside,Number: ${EXTEN})
         await centre.said("Outside")
         await centre.redirect(entered["Channel"], "zuoxi-announce", f"{centre.epoch - 1}-hold")
         assert (await centre.said("Outside", nth=2))["Number"] == "+8610"
+
+
+async def test_events_that_nobody_needs_are_not_even_made(sandbox: TestSandbox) -> None:
+    """For no manager at all: `watch` has every right and no filter."""
+    async with site(sandbox, floor(), shared_events=False) as centre:
+        caller, entered = await centre.enter()
+        await caller.hang_up()
+        await centre.watch.event("Hangup", Uniqueid=entered["Uniqueid"])
+        made = {event["Event"] for event in centre.watch.events}
+        assert {"Newchannel", "UserEvent", "Hangup"} <= made
+        assert not made & set(MUTED_EVENTS)
 
 
 async def test_hostile_facts_stay_inside_their_header(sandbox: TestSandbox) -> None:

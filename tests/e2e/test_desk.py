@@ -144,9 +144,10 @@ async def test_a_hold_offers_the_codecs_of_the_talk(centre: Whole, open_page: Op
     await ready_agent(agent)
     caller = await talk(centre, agent)
     await caller.hears()
-    for state in ("hold", "talking"):
+    for state, told in (("hold", "LegHeld"), ("talking", "LegResumed")):
         await agent.keyboard.press("Alt+h")
         await state_is(agent, state)
+        await centre.journalled(told)  # a key while the phone still changes over is not taken
     answered, *offered = [codecs.split() for codecs in sent]
     assert len(offered) == 2
     assert [sorted(codecs) for codecs in offered] == [sorted(answered)] * 2

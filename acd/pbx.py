@@ -16,8 +16,8 @@ from cti import domain as d
 from cti import inputs as i
 from cti.ami import events as ami
 from cti.calls.book import Call, Leg
+from cti.lookup import BLACKLIST
 
-BLACKLIST: Final = "blacklist"
 CALL_REJECTED: Final = 21
 """Q.850."""
 

@@ -17,6 +17,7 @@ import msgspec
 from acd.routing import LEVELS, Key, Needs
 from config.floor import Destination, OpenHours, QueueSettings
 from cti.domain import AgentId, CallId, LegId, OfferId, QueueName, VisitEnd
+from cti.lookup import FACTS
 
 MAX_SKILLS: Final = 8
 MAX_TEXT: Final = 80
@@ -30,18 +31,6 @@ MAX_VISITS: Final = 8
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})?")
 _SKILL: Final = re.compile(r"([a-z][a-z0-9_]{0,30})(?::([0-9]{1,2}))?")
 
-HEADERS: Final = {
-    "queue": "Queue",
-    "entered": "Entered",
-    "priority": "CallerPriority",
-    "skills": "Skills",
-    "language": "CallerLanguage",
-    "customer_name": "CustomerName",
-    "customer_id": "CustomerId",
-    "level": "Level",
-    "sticky": "Sticky",
-    "refused": "Refuse",
-}
 VARIABLES: Final = {
     "queue": "ZX_QUEUE",
     "entered": "ZX_ENTERED",
@@ -54,7 +43,12 @@ VARIABLES: Final = {
     "sticky": "ZX_STICKY",
     "refused": "ZX_REFUSE",
 }
-"""Our word -> header of UserEvent ZxEnter, or channel variable found at a connect."""
+"""Our word -> channel variable, as a connect finds it."""
+HEADERS: Final = {
+    word: {"ZX_QUEUE": "Queue", "ZX_ENTERED": "Entered", **FACTS}[variable]
+    for word, variable in VARIABLES.items()
+}
+"""Our word -> header of UserEvent ZxEnter."""
 
 
 SNAPSHOT_VARIABLES: Final = (

@@ -16,6 +16,7 @@ from config.floor import Floor
 from cti.ami.events import UserEvent
 from cti.inputs import ChannelState, Input, LinkUp, PbxEvent
 
+BLACKLIST: Final = "blacklist"
 FACTS: Final = {
     "ZX_REFUSE": "Refuse",
     "ZX_PRIO": "CallerPriority",
@@ -75,7 +76,7 @@ class LookUp:
         """Facts of a caller for a queue: channel variable -> value, only those that are known."""
         known = self._callers.find(number)
         if known is not None and known.blocked:
-            return {"ZX_REFUSE": "blacklist"}
+            return {"ZX_REFUSE": BLACKLIST}
         values = {"ZX_STICKY": self._sticky(queue, number, known)}
         if known is not None:
             values |= {

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 
-from acd.queues import SNAPSHOT_VARIABLES
+from acd.queues import HEADERS, SNAPSHOT_VARIABLES, VARIABLES
 from acd.sim.channels import DOWN, RING, RINGING, UP, Channel, Customer, Dial, Phone
 from acd.sim.clockwork import Clockwork, Handle
 from acd.sim.telling import Telling
@@ -38,14 +38,6 @@ LAST_WORD_SECONDS = 0.3
 ANNOUNCEMENT_SECONDS = 3.0
 NO_RTP, NORMAL, BUSY, ELSEWHERE = 44, 16, 17, 26
 OUTSIDE = "PJSIP/trunk"
-ENTRY = {
-    "Queue": "ZX_QUEUE",
-    "Entered": "ZX_ENTERED",
-    "CallerPriority": "ZX_PRIO",
-    "Skills": "ZX_SKILLS",
-    "Sticky": "ZX_STICKY",
-    "Refuse": "ZX_REFUSE",
-}
 
 
 class SimPbx:
@@ -296,7 +288,7 @@ class SimPbx:
         else:
             customer.entered = self.clock.now
             variables["ZX_ENTERED"] = f"{self.tell.now:.3f}"
-        headers = {header: variables.get(name, "") for header, name in ENTRY.items()}
+        headers = {HEADERS[word]: variables.get(name, "") for word, name in VARIABLES.items()}
         self.tell.user(channel, "ZxEnter", **headers)
         self._wait(customer)
 

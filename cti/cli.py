@@ -48,6 +48,18 @@ def parser() -> argparse.ArgumentParser:
 
     test = _command(commands, "test", _test, "set up what is missing and run every test")
     test.add_argument("pytest_args", nargs="*", help="only these, as pytest understands them")
+    test.add_argument(
+        "--asterisk",
+        type=Path,
+        metavar="FOLDER",
+        help="the PBX under test: / is the one of this machine, another folder an unpacked one",
+    )
+    test.add_argument(
+        "--postgres",
+        type=Path,
+        metavar="FOLDER",
+        help="the database under test: a folder of programs, as /usr/lib/postgresql/15/bin",
+    )
 
     bench = _command(commands, "bench", _bench, "measure, side by side with a rival")
     bench.add_argument("name", help="ami, routing or calls")
@@ -135,7 +147,7 @@ def _serve(args: argparse.Namespace) -> int:
 def _test(args: argparse.Namespace) -> int:
     from cti.sandbox.tests import run_tests
 
-    return run_tests(args.pytest_args)
+    return run_tests(args.pytest_args, asterisk=args.asterisk, postgres=args.postgres)
 
 
 def _bench(args: argparse.Namespace) -> int:

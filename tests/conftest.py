@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import socket
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -12,6 +13,12 @@ pytest_plugins = ("tests.support.fixtures",)
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("zuoxi", deadline=None)
 hypothesis.settings.load_profile("zuoxi")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the parts under test, see `./zuoxi test --help`."""
+    for name in ("--asterisk", "--postgres"):
+        parser.addoption(name, type=Path)
 
 
 @pytest.fixture

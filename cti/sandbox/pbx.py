@@ -52,7 +52,7 @@ class _Template(string.Template):
 
 @dataclass(frozen=True)
 class Tree:
-    """An unpacked Asterisk."""
+    """An Asterisk of Debian's layout: unpacked into a folder, or the machine's own (`/`)."""
 
     root: Path
 
@@ -73,9 +73,11 @@ class Tree:
 
     def command(self, *arguments: str | Path) -> list[str | Path]:
         """Return the command line that runs this Asterisk."""
-        (linker,) = self._libraries.glob("ld-linux*.so.*")
-        start: list[str | Path] = [linker, "--library-path", self._libraries]
-        return [*start, self.sbin / "asterisk", *arguments]
+        # Suites before 2023 keep libc and its linker in /lib, which is no link in an unpacked tree.
+        folders = [self._libraries, *(self.root / "lib").glob("*-linux-gnu*")]
+        linker = next(linker for folder in folders for linker in folder.glob("ld-linux*.so.*"))
+        path = ":".join(map(str, folders))
+        return [linker, "--library-path", path, self.sbin / "asterisk", *arguments]
 
     @property
     def _libraries(self) -> Path:

@@ -145,12 +145,19 @@ class Postgres:
         command: list[str | Path] = [
             *(self._binaries / "initdb", "--pgdata", partial, "--username", SUPERUSER),
             *("--auth=scram-sha-256", "--pwfile", self._password_file, "--encoding=UTF8"),
-            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+            "--locale=C",
         ]
+        if self._major >= 17:
+            command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         if not self._durable:
             command.append("--no-sync")
         run(self.place.as_user(command))
         partial.rename(self.data)
+
+    @property
+    def _major(self) -> int:
+        told = run([self._binaries / "postgres", "--version"])  # postgres (PostgreSQL) 15.18 (...)
+        return int(told.split()[2].partition(".")[0])
 
     def _options(self) -> list[str]:
         settings = {

@@ -41,8 +41,18 @@ SIM_CHECK = [*("-m", "cti.cli", "sim", "--first-seed", "1001", "--seeds", str(SI
 beside the other checks."""
 
 
-def run_tests(pytest_args: Sequence[str] = ()) -> int:
-    """Run all checks and tests, or only the tests that are named; return the exit code."""
+def run_tests(
+    pytest_args: Sequence[str] = (),
+    *,
+    asterisk: Path | None = None,
+    postgres: Path | None = None,
+) -> int:
+    """Run all checks and tests, or only the tests that are named; return the exit code.
+
+    `asterisk`, `postgres`: folders of the parts under test, instead of the sandbox's own.
+    """
+    parts = {"--asterisk": asterisk, "--postgres": postgres}
+    options = [f"{name}={folder.absolute()}" for name, folder in parts.items() if folder]
     say = say_on_stderr
     try:
         install_packages(PACKAGES, say=say)
@@ -55,7 +65,7 @@ def run_tests(pytest_args: Sequence[str] = ()) -> int:
     failed = [] if pytest_args else _failed_checks()
     if failed:
         say(f"FAILED before the tests: {', '.join(failed)}")
-    code = _run([sys.executable, "-m", "pytest", *pytest_args], PROJECT, {})
+    code = _run([sys.executable, "-m", "pytest", *options, *pytest_args], PROJECT, {})
     return code or (1 if failed else 0)
 
 

@@ -49,15 +49,29 @@ def place(state: Place) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def pbx_tree(state: Place) -> Tree:
-    """Return the unpacked Asterisk."""
+def tree(state: Place) -> Tree:
+    """Return the sandbox's Asterisk."""
     return ensure_tree(state, say=print)
 
 
+@pytest.fixture(scope="session")
+def pbx_tree(tree: Tree, pytestconfig: pytest.Config) -> Tree:
+    """Return the Asterisk under test: the sandbox's, or that of `--asterisk`."""
+    folder = pytestconfig.getoption("--asterisk")
+    return Tree(folder) if folder else tree
+
+
+@pytest.fixture(scope="session")
+def postgres_programs(state: Place, pytestconfig: pytest.Config) -> Path:
+    """Return the folder of PostgreSQL's programs: the embedded ones, or those of `--postgres`."""
+    folder: Path | None = pytestconfig.getoption("--postgres")
+    return folder or ensure_binaries(state, say=print)
+
+
 @pytest_asyncio.fixture
-async def sandbox(place: Place, pbx_tree: Tree) -> AsyncIterator[TestSandbox]:
+async def sandbox(place: Place, tree: Tree, pbx_tree: Tree) -> AsyncIterator[TestSandbox]:
     """Start parts for one test."""
-    sandbox = TestSandbox(place, pbx_tree)
+    sandbox = TestSandbox(place, pbx_tree, phones=tree)
     yield sandbox
     await sandbox.close()
 
@@ -75,19 +89,20 @@ async def far_end(sandbox: TestSandbox, pbx: TestPbx) -> FarEnd:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres(state: Place, place: Place) -> AsyncIterator[Postgres]:
+async def postgres(place: Place, postgres_programs: Path) -> AsyncIterator[Postgres]:
     """Start a PostgreSQL for all tests."""
-    server = Postgres(place=place, binaries=ensure_binaries(state, say=print), durable=False)
+    server = Postgres(place=place, binaries=postgres_programs, durable=False)
     await server.start()
     yield server
     await server.stop()
 
 
 @pytest_asyncio.fixture
-async def own_postgres(state: Place, place: Place, free_port: int) -> AsyncIterator[Postgres]:
+async def own_postgres(
+    place: Place, postgres_programs: Path, free_port: int
+) -> AsyncIterator[Postgres]:
     """Start a PostgreSQL for this test alone."""
-    binaries = ensure_binaries(state, say=print)
-    server = Postgres(f"own{free_port}", place=place, binaries=binaries, durable=False)
+    server = Postgres(f"own{free_port}", place=place, binaries=postgres_programs, durable=False)
     await server.start()
     yield server
     await server.kill()

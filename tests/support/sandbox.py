@@ -30,9 +30,11 @@ class TestSandbox:
     __test__ = False
     numbers = count(1)
 
-    def __init__(self, place: Place, tree: Tree) -> None:
+    def __init__(self, place: Place, tree: Tree, phones: Tree) -> None:
+        """`tree` is that of the PBX under test, `phones` that of customers and phones."""
         self.place = place
         self.tree = tree
+        self.phones = phones
         self._stack = AsyncExitStack()
 
     def ports(self, size: int = 400) -> PortBlock:
@@ -62,7 +64,7 @@ class TestSandbox:
         """Start customers and phones for `pbx`; `phones` maps extensions to their passwords."""
         far_end = FarEnd(
             f"far{next(self.numbers)}",
-            tree=self.tree,
+            tree=self.phones,
             place=self.place,
             block=self.ports(400),
             pbx=pbx,

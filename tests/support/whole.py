@@ -359,7 +359,7 @@ async def whole(
         parts.push_async_callback(site.pbx.kill)
         far_end = FarEnd(
             f"{site.name}-far",
-            tree=sandbox.tree,
+            tree=sandbox.phones,
             place=sandbox.place,
             block=sandbox.ports(400),
             pbx=site.pbx,

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import subprocess
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -15,15 +16,14 @@ from cti.journal.database import (
     ssl_modes,
     with_ssl_mode,
 )
-from cti.sandbox.postgres import Postgres, ensure_binaries
-from cti.sandbox.system import Place
+from cti.sandbox.postgres import Postgres
 
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def dump(state: Place):
-    program = ensure_binaries(state, say=print) / "pg_dump"
+def dump(postgres_programs: Path):
+    program = postgres_programs / "pg_dump"
 
     def run(dsn: str) -> str:
         command = [program, "--schema-only", "--no-owner", "--dbname", dsn]

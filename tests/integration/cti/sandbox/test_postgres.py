@@ -39,11 +39,10 @@ async def test_a_wrong_password_is_refused(own_postgres: Postgres):
         await asyncpg.connect(own_postgres.dsn(), password="guess")
 
 
-async def test_listens_on_loopback_when_given_a_port(place, state, free_port):
-    from cti.sandbox.postgres import ensure_binaries
-
-    binaries = ensure_binaries(state, say=print)
-    server = Postgres("port", place=place, binaries=binaries, port=free_port, durable=False)
+async def test_listens_on_loopback_when_given_a_port(place, postgres_programs, free_port):
+    server = Postgres(
+        "port", place=place, binaries=postgres_programs, port=free_port, durable=False
+    )
     await server.start()
     connection = await asyncpg.connect(server.dsn())
     assert await connection.fetchval("SELECT inet_server_addr()::text") == "127.0.0.1/32"

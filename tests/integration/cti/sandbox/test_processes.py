@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from cti.sandbox.pbx import Tree
-from cti.sandbox.postgres import ensure_binaries
 from cti.sandbox.processes import Process
 from cti.sandbox.system import Place
 
@@ -83,8 +82,8 @@ async def test_child_dies_when_its_parent_is_killed(place: Place, tmp_path: Path
 
 @pytest.mark.asterisk
 @pytest.mark.postgres
-async def test_pbx_and_database_die_with_us(state: Place, place: Place, pbx_tree: Tree):
-    arguments = (place.state, place.user or "", pbx_tree.root, ensure_binaries(state, say=print))
+async def test_pbx_and_database_die_with_us(place: Place, pbx_tree: Tree, postgres_programs: Path):
+    arguments = (place.state, place.user or "", pbx_tree.root, postgres_programs)
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", textwrap.dedent(PARTS), *map(str, arguments)),
         stdout=subprocess.PIPE,

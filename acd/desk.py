@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from acd import agents, presence
 from acd.agents import Agent
+from acd.state import Answered
 from acd.turn import Turn
 from cti import commands as c
 from cti import domain as d
@@ -217,18 +218,33 @@ def _mute(turn: Turn, item: i.Request, agent: Agent, call_id: d.CallId, *, mute:
         turn.reply(item, "no_recording")
     elif not turn.link_up:
         turn.reply(item, "pbx_down")
-    else:
-        if recording.paused != mute:
-            turn.send(
-                partial(
-                    c.SetMute,
-                    call_id=call_id,
-                    recording_id=recording.id,
-                    channel=answered.visit.channel,
-                    mute=mute,
-                )
-            )
+    elif recording.paused == mute:
         turn.reply(item)
+    else:
+        # Whoever speaks card data next has to know that nobody listens: no answer before the PBX's.
+        turn.send(
+            partial(
+                c.SetMute,
+                call_id=call_id,
+                recording_id=recording.id,
+                channel=_recorded_channel(turn, answered, agent, call_id),
+                mute=mute,
+            ),
+            request=item,
+        )
+
+
+def _recorded_channel(turn: Turn, answered: Answered, agent: Agent, call_id: d.CallId) -> str:
+    """The customer's channel; in Asterisk's own queue the agent's is recorded (decision 13)."""
+    if not answered.visit.native:
+        return answered.visit.channel
+    own = (leg_id for leg_id, call in agent.legs.items() if call == call_id)
+    return turn.state.legs[next(own)].channel
+
+
+def muted(turn: Turn, request: i.Request, outcome: str) -> None:
+    """Tell the agent what became of the pause, or of its end."""
+    turn.reply(request, None if outcome == "done" else "recording_unchanged")
 
 
 _REQUESTS: Final[dict[type, Callable[[Turn, Any, Agent], None]]] = {

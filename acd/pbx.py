@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from acd import offers, presence, queues, waiting
+from acd import desk, offers, presence, queues, waiting
 from acd.queues import HEADERS, Visit, read_entry
 from acd.turn import Turn
 from cti import commands as c
@@ -340,6 +340,8 @@ def result(turn: Turn, item: i.CommandResult) -> None:
         if item.result == "done" and command.offer_id in turn.state.offers:
             at = turn.now + offers.WITHDRAWN_SECONDS
             turn.fold.timers.arm("offer", command.offer_id, at)
+    elif isinstance(command, c.SetMute) and flight.request is not None:
+        desk.muted(turn, flight.request, item.result)
     elif isinstance(command, c.SendTo):
         _redirected(turn, command, flight.position, flight.expected_wait_seconds, item.result)
 

@@ -384,7 +384,8 @@ class Fold:
         self._set_native(event.visit_id, event.at, native=True)
 
     def _native_left(self, event: domain.NativeLeft) -> None:
-        self._set_native(event.visit_id, event.at, native=False)
+        # Where it was answered the visit ends next, and is kept as what it was.
+        self._set_native(event.visit_id, event.at, native=event.answered_by is not None)
 
     def _set_native(self, visit_id: str, at: float, *, native: bool) -> None:
         visit = self.state.visits.get(visit_id)

@@ -36,9 +36,13 @@ class Maker(Protocol):
 
 
 class InFlight(msgspec.Struct, frozen=True):
-    """A command whose outcome is not known yet."""
+    """A command whose outcome is not known yet.
+
+    :param request: who is to be told of the outcome.
+    """
 
     command: PbxCommand
+    request: Request | None = None
     position: int = 0
     expected_wait_seconds: float | None = None
 

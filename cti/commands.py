@@ -76,7 +76,7 @@ class HangUp(Command, frozen=True, kw_only=True):
 
 
 class SetMute(Command, frozen=True, kw_only=True):
-    """MixMonitorMute both directions of the customer's channel."""
+    """MixMonitorMute both directions of the channel that is recorded."""
 
     call_id: CallId
     recording_id: str

@@ -271,7 +271,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     Codes: seat_taken, not_signed_in, unknown_agent, unknown_extension, unknown_offer, unknown_call,
     not_your_call, wrong_state, unknown_reason, unknown_disposition, limit_reached, no_recording,
-    pbx_down, fenced.
+    recording_unchanged, pbx_down, fenced.
     """
 
     request_id: str

@@ -200,12 +200,17 @@ async def save_disposition(asked: Asked[Outcome]) -> None:
     )
 
 
+RECORDING_PROBLEMS = (
+    *("unknown_call", "not_your_call", "no_recording", "recording_unchanged", "pbx_down"),
+)
+
+
 @endpoint(
     "POST",
     "/api/v1/agent/calls/{call_id}/recording/pause",
     "Write silence while card data are spoken",
     right="desk.use",
-    problems=(*AGENT_PROBLEMS, "unknown_call", "not_your_call", "no_recording", "pbx_down"),
+    problems=(*AGENT_PROBLEMS, *RECORDING_PROBLEMS),
 )
 async def pause_recording(asked: Asked[None]) -> None:
     """Logged with the call."""
@@ -223,7 +228,7 @@ async def pause_recording(asked: Asked[None]) -> None:
     "/api/v1/agent/calls/{call_id}/recording/resume",
     "Write sound again",
     right="desk.use",
-    problems=(*AGENT_PROBLEMS, "unknown_call", "not_your_call", "no_recording", "pbx_down"),
+    problems=(*AGENT_PROBLEMS, *RECORDING_PROBLEMS),
 )
 async def resume_recording(asked: Asked[None]) -> None:
     """Logged with the call."""

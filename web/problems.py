@@ -254,6 +254,19 @@ PROBLEMS: Mapping[str, Kind] = {
         Words("没有录音", "该通话没有在录音。", "无需操作。"),
         Words("No recording", "This call is not being recorded.", "Nothing to do."),
     ),
+    "recording_unchanged": Kind(
+        502,
+        Words(
+            "录音状态未改变",
+            "电话系统未确认：录音仍按原状态进行。",
+            "请先不要让客户报卡号，再试一次。",
+        ),
+        Words(
+            "Recording unchanged",
+            "The PBX did not confirm: recording goes on as it was.",
+            "Do not take card data yet; try again.",
+        ),
+    ),
 }
 
 

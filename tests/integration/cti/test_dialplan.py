@@ -234,12 +234,31 @@ async def test_overflow_to_voicemail(centre: Site) -> None:
     await caller.ended.wait()  # this PBX has no such box
 
 
-async def test_position_is_announced_and_the_wait_goes_on(centre: Site) -> None:
+@pytest.mark.parametrize(
+    ("message", "heard"),
+    [
+        ("welcome", ["beep"]),
+        ("hold", ["beep"]),
+        ("position-1-x", ["beep"]),
+        ("position-12-x", ["beep", "12", "beep"]),
+        ("position-2-90", ["beep", "2", "beep", "beep", "2"]),
+        ("position-1-60", ["beep", "beep", "1"]),
+        ("position-x-90", ["beep", "2"]),  # nothing of the place
+    ],
+)
+async def test_what_is_announced_and_the_wait_goes_on(
+    centre: Site, message: str, heard: list[str]
+) -> None:
     _, entered = await centre.enter()
-    for exten in ("position-1-x", "position-2-90", "welcome"):
-        await centre.redirect(entered["Channel"], "zuoxi-announce", f"{centre.epoch}-{exten}")
-        await centre.stands(entered, "zuoxi-announce")
-        await _waits(centre, entered)
+    await centre.redirect(entered["Channel"], "zuoxi-announce", f"{centre.epoch}-{message}")
+    await centre.stands(entered, "zuoxi-announce")
+    await _waits(centre, entered)
+    assert heard == [
+        event["AppData"]
+        for event in centre.watch.events
+        if (event["Event"], event.get("Uniqueid")) == ("Newexten", entered["Uniqueid"])
+        and event["Application"] in {"Playback", "SayNumber"}  # "minutes" is an ExecIf
+    ]
 
 
 async def test_announcement_gives_way_to_an_offer(centre: Site) -> None:

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from cti.domain import CallEnded, Recorded, RecordingStarted
 from cti.inputs import Input, RecordingChecked
+from cti.sandbox.far_end import Caller
 from recording.files import SILENT_PEAK, Spool, Store
 from recording.worker import RecordingWorker
 from tests.support.dialplan import Site, floor, site
@@ -66,14 +67,28 @@ async def test_nothing_is_recorded_before_the_agent_answers(centre: Site) -> Non
 async def test_paused_is_silent_on_both_sides(centre: Site, tmp_path: Path) -> None:
     caller, entered = await centre.enter()
     await centre.offer(entered, "o1", flags="r")
+    await _pause_in_talk(centre, caller, entered, entered["Channel"], tmp_path)
+
+
+async def test_paused_is_silent_in_native_calls_too(centre: Site, tmp_path: Path) -> None:
+    """There the agent's channel is recorded, so that is the one to pause."""
+    await _serve_natively(centre)
+    caller, entered = await centre.enter()
+    dialled = await centre.server.event("DialBegin", Uniqueid=entered["Uniqueid"])
+    await _pause_in_talk(centre, caller, entered, dialled["DestChannel"], tmp_path)
+
+
+async def _pause_in_talk(
+    centre: Site, caller: Caller, entered: dict[str, str], recorded: str, tmp_path: Path
+) -> None:
     agent = centre.far_end.agent("8001")
     await agent.ringing.wait()
     await agent.answer()
     await agent.hears()
     await asyncio.sleep(2)
-    muted_at = await _mute(centre, entered, "1")
+    muted_at = await _mute(centre, recorded, "1")
     await asyncio.sleep(2)
-    await _mute(centre, entered, "0")
+    await _mute(centre, recorded, "0")
     await asyncio.sleep(2)
     await caller.hang_up()
     bridged_at = float(
@@ -186,9 +201,7 @@ async def test_an_attended_transfer_goes_on_in_the_same_files(
 
 
 async def test_native_calls_have_both_sides_too(centre: Site, tmp_path: Path) -> None:
-    centre.stop_beating()
-    await centre.beat(age_seconds=60)
-    await centre.server.act("QueueAdd", Queue="zx-support", Interface="PJSIP/8001")
+    await _serve_natively(centre)
     for _ in range(5):
         caller, entered = await centre.enter()
         agent = centre.far_end.agent("8001")
@@ -255,15 +268,20 @@ async def _talk(centre: Site, *, agent_speaks: bool, customer_speaks: bool) -> d
     return entered
 
 
+async def _serve_natively(centre: Site) -> None:
+    """The server is away; 8001 is a member of Asterisk's own queue."""
+    centre.stop_beating()
+    await centre.beat(age_seconds=60)
+    await centre.server.act("QueueAdd", Queue="zx-support", Interface="PJSIP/8001")
+
+
 async def _silence(centre: Site, channel: str) -> None:
     """Send nothing but silence from this channel of the far end."""
     await centre.far_end.remote.act("MuteAudio", Channel=channel, Direction="out", State="on")
 
 
-async def _mute(centre: Site, entered: dict[str, str], state: str) -> float:
-    await centre.server.act(
-        "MixMonitorMute", Channel=entered["Channel"], Direction="both", State=state
-    )
+async def _mute(centre: Site, recorded: str, state: str) -> float:
+    await centre.server.act("MixMonitorMute", Channel=recorded, Direction="both", State=state)
     event = await centre.server.event("MixMonitorMute", State=state)
     return float(event["Timestamp"])
 

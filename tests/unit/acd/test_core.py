@@ -887,10 +887,10 @@ def test_recording_is_paused_and_resumed(one: Centre) -> None:
     one.say(caller, "ZxRecord", File="f1")
     one.pick_up("1001")
     pause = i.PauseRecording(request_id="r", agent_id="1001", call_id=caller.call_id)
-    assert one.ask(pause).code is None
+    assert not one.step(pause).replies  # until the PBX says so
     mute = one.sent(c.SetMute)[-1]
     assert (mute.channel, mute.mute) == (caller.channel, True)
-    assert not one.events(d.RecordingPaused)  # until the PBX says so
+    assert not one.events(d.RecordingPaused)
     one.hear(
         ami.MixMonitorMute(
             channel=caller.channel,
@@ -900,10 +900,34 @@ def test_recording_is_paused_and_resumed(one: Centre) -> None:
             mute=True,
         )
     )
+    assert one.done(mute).replies == [i.Reply(request_id="r")]
     assert one.last(d.RecordingPaused).agent_id == "1001"
+    assert one.ask(pause).code is None  # it is already
     resume = i.ResumeRecording(request_id="r", agent_id="1001", call_id=caller.call_id)
-    assert one.ask(resume).code is None
+    one.step(resume)
     assert one.sent(c.SetMute)[-1].mute is False
+
+
+@pytest.mark.parametrize("outcome", ["refused", "timed_out", "unknown"])
+def test_a_pause_that_failed_is_said(one: Centre, outcome: str) -> None:
+    caller = one.arrive()
+    one.ring(caller)
+    one.say(caller, "ZxRecord", File="f1")
+    one.pick_up("1001")
+    one.step(i.PauseRecording(request_id="r", agent_id="1001", call_id=caller.call_id))
+    told = one.done(one.sent(c.SetMute)[-1], outcome)
+    assert told.replies == [i.Reply(request_id="r", code="recording_unchanged")]
+
+
+def test_a_native_call_is_paused_on_the_agents_channel(one: Centre) -> None:
+    caller = one.arrive()
+    one.say(caller, "ZxNative")
+    one.start_agent_leg("1001", "8001", caller)
+    one.say(caller, "ZxRecord", File="f1")
+    one.pick_up("1001")
+    one.step(i.PauseRecording(request_id="r", agent_id="1001", call_id=caller.call_id))
+    (leg,) = one.agent().legs
+    assert one.sent(c.SetMute)[-1].channel == one.core.state.legs[leg].channel
 
 
 def test_pausing_what_does_not_run(one: Centre) -> None:

@@ -37,6 +37,7 @@ class Offer(msgspec.Struct, kw_only=True):
     :param until: epoch seconds at which the phone stops ringing.
     :param leg_id: the agent's leg, None until the PBX has made it.
     :param disturbed: the link broke while it rang, so a miss cannot be the agent's.
+    :param record: the dialplan was told to record.
     """
 
     id: OfferId
@@ -50,6 +51,7 @@ class Offer(msgspec.Struct, kw_only=True):
     leg_id: LegId | None = None
     channel: str | None = None
     disturbed: bool = False
+    record: bool = False
 
 
 class Ending(msgspec.Struct, frozen=True):

@@ -410,6 +410,7 @@ class Fold:
             epoch=event.epoch,
             made_at=event.at,
             until=event.at + event.ring_seconds,
+            record=event.record,
         )
         self.state.offers[offer.id] = offer
         self.timers.arm("offer", offer.id, offer.until + offers.GRACE_SECONDS)

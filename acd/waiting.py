@@ -211,8 +211,20 @@ def answer(turn: Turn, offer: Offer, at: float) -> None:
     if visit is not None:
         leave(turn, visit, "answered", at, agent_id=offer.agent_id)
     end_offer(turn, offer, "accepted", "", at)
+    if offer.record and not offer.disturbed:
+        _miss_recording(turn, offer.call_id, at)
     agent = turn.state.agents[offer.agent_id]
     turn.emit(agents.changed(agent, "call", at, call_id=offer.call_id))
+
+
+def _miss_recording(turn: Turn, call_id: d.CallId, at: float) -> None:
+    """The dialplan begins to record before the phone rings: where it has not, it will not."""
+    call = turn.calls.call(call_id)
+    if call is None or call.recordings or call_id in turn.state.unrecorded:
+        return
+    turn.emit(
+        d.RecordingFaulty(at=at, call_id=call_id, recording_id=f"{call_id}-r1", fault="not_started")
+    )
 
 
 def answered_past_us(turn: Turn, visit: Visit, agent_id: d.AgentId | None, at: float) -> None:

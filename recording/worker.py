@@ -2,13 +2,16 @@
 
 A fold over the journal knows which recordings were begun and are neither stored nor faulty; it is
 part of the server's checkpoint, so a recording is found again after a crash. The files are worked
-on in a thread, one after the other; what came of each goes to the core as RecordingChecked.
+on in a thread, one after the other; what came of each goes to the core as RecordingChecked. One
+that could not be stored raises its alarm once and is tried on: disks are emptied, shares come back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +40,10 @@ PATIENCE_SECONDS: Final = 20.0
 """So long a missing or short file may still arrive before it is called faulty."""
 TOLERANCE_SECONDS: Final = 2.0
 TOLERANCE_SHARE: Final = 0.05
+RETRY_SECONDS: Final = 60.0
+"""Between two looks at a recording that was called faulty."""
+GIVE_UP_SECONDS: Final = 7 * 86_400.0
+"""After the call's end. What was not mended by then will not be."""
 ROUND_SECONDS: Final = 0.5
 """Between two rounds of the worker."""
 SIDE_MATTERS_SECONDS: Final = 10.0
@@ -49,6 +56,7 @@ class Begun(msgspec.Struct, kw_only=True):
     :param ended_at: when its call ended, None while it lasts.
     :param exact: whether the talk time is known and no bound.
     :param transferred_at: when the caller was last handed over in an attended transfer.
+    :param faulty_at: when it was found faulty, or looked at again after that.
     """
 
     recording_id: str
@@ -61,6 +69,16 @@ class Begun(msgspec.Struct, kw_only=True):
     paused_at: float | None = None
     paused_seconds: float = 0.0
     transferred_at: float | None = None
+    faulty_at: float | None = None
+
+    @property
+    def due_at(self) -> float:
+        """When to look at it next."""
+        if self.ended_at is None:
+            return math.inf
+        if self.faulty_at is None:
+            return self.ended_at + SETTLE_SECONDS
+        return self.faulty_at + RETRY_SECONDS
 
     def pause(self, at: float, *, paused: bool) -> None:
         """Silence is written from here, or sound again."""
@@ -102,9 +120,11 @@ class Recordings:
             case RecordingPaused() | RecordingResumed() as event:
                 if begun := self.open.get(event.recording_id):
                     begun.pause(event.at, paused=isinstance(event, RecordingPaused))
-            case RecordingStored() | RecordingFaulty() as event:
-                begun = self.open.pop(event.recording_id, None)
-                return begun if isinstance(event, RecordingStored) else None
+            case RecordingStored() as event:
+                return self.open.pop(event.recording_id, None)
+            case RecordingFaulty() as event:
+                if begun := self.open.get(event.recording_id):
+                    begun.faulty_at = event.at
             case CallMerged() | CallTransferred() | CallEnded() as event:
                 self._call_changed(event)
         return None
@@ -126,12 +146,14 @@ class Recordings:
 
     def due(self, now: float) -> list[Begun]:
         """Recordings of calls that ended long enough ago, the oldest first."""
-        ended = [
-            begun
-            for begun in self.open.values()
-            if begun.ended_at is not None and begun.ended_at + SETTLE_SECONDS <= now
-        ]
-        return sorted(ended, key=lambda begun: begun.ended_at or 0.0)
+        due = [begun for begun in self.open.values() if begun.due_at <= now]
+        return sorted(due, key=lambda begun: begun.ended_at or 0.0)
+
+    def look_again(self, begun: Begun, now: float, *, give_up: bool) -> None:
+        """It is still faulty."""
+        begun.faulty_at = now
+        if give_up:
+            self.open.pop(begun.recording_id, None)
 
     def dump(self) -> list[dict[str, Any]]:
         """State for the checkpoint."""
@@ -191,7 +213,10 @@ class RecordingWorker:
     @property
     def waiting(self) -> int:
         """Recordings of ended calls that are not judged yet."""
-        return sum(begun.ended_at is not None for begun in self._recordings.open.values())
+        return sum(
+            begun.ended_at is not None and begun.faulty_at is None
+            for begun in self._recordings.open.values()
+        )
 
     async def run(self) -> None:
         """Work for ever."""
@@ -202,7 +227,9 @@ class RecordingWorker:
                     await self._judge(begun)
             self._wake.clear()
             if not self.waiting:
-                await self._wake.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_SECONDS):
+                        await self._wake.wait()
             # One round for all that end meanwhile; a file may settle or arrive without any event.
             await asyncio.sleep(ROUND_SECONDS)
 
@@ -217,7 +244,8 @@ class RecordingWorker:
 
     async def _judge(self, begun: Begun) -> None:
         """Store it and tell, or tell the fault, or leave it for the next round."""
-        late = self._clock() - (begun.ended_at or 0.0) >= PATIENCE_SECONDS
+        age = self._clock() - (begun.ended_at or 0.0)
+        late = age >= PATIENCE_SECONDS
         try:
             if not late and await asyncio.to_thread(self._is_short, begun):
                 return
@@ -225,9 +253,10 @@ class RecordingWorker:
                 self._store.put, self._spool, begun.file, begun.recording_id, begun.started_at
             )
         except RecordingFileError as error:
-            if not late:
-                return
-            self._fault(begun, error.fault, error.detail)
+            if begun.faulty_at is not None:
+                self._recordings.look_again(begun, self._clock(), give_up=age >= GIVE_UP_SECONDS)
+            elif late:
+                self._fault(begun, error.fault, error.detail)
             return
         self._told.add(begun.recording_id)
         self._tell(_checked(begun, stored))

@@ -442,9 +442,8 @@ class SimPbx:
 
     def _record(self, customer: Customer) -> None:
         variables = customer.channel.variables
-        if not variables.get("ZX_REC"):
-            variables["ZX_REC"] = customer.channel.uniqueid
-            self.tell.user(customer.channel, "ZxRecord", File=customer.channel.uniqueid)
+        variables["ZX_REC"] = customer.channel.uniqueid
+        self.tell.user(customer.channel, "ZxRecord", File=customer.channel.uniqueid)
 
     def _back(self, customer: Customer, reason: str, status: str) -> None:
         """`zuoxi-back`: to the wait, and why."""

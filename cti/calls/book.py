@@ -641,6 +641,9 @@ class Book:
             recording.path, recording.fault = event.path, None
 
     def _recording_faulty(self, event: d.RecordingFaulty) -> None:
+        call = self.calls.get(event.call_id)
+        if call is not None and event.recording_id not in call.recordings:
+            call.recordings[event.recording_id] = Recording(event.recording_id, "", event.at)
         if (recording := self._recording_step(event)) is not None:
             recording.fault = event.fault
 

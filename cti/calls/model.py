@@ -15,7 +15,7 @@ from cti import domain as d
 from cti.ami import events as ami
 from cti.calls import merge
 from cti.calls.adopt import Adoption
-from cti.calls.book import Book, Call, Leg
+from cti.calls.book import Book, Call, Leg, Recording
 from cti.calls.channels import is_helper, local_pair
 from cti.calls.parties import UP, Newcomer, Parties, phase
 from cti.calls.wiring import HOLDING_TECHNOLOGY, Wiring
@@ -385,8 +385,10 @@ class Calls:
         ]
 
     def _recording_began(self, call: Call, file: str, at: float) -> list[DomainEvent]:
-        known = any(recording.file == file for recording in call.recordings.values())
-        if known or not FILE_NAME.fullmatch(file):
+        known = next((each for each in call.recordings.values() if each.file == file), None)
+        if known is not None:
+            return self._recording_again(call, known, at)
+        if not FILE_NAME.fullmatch(file):
             return []
         visit = call.open_visit()
         return [
@@ -397,6 +399,14 @@ class Calls:
                 file=file,
                 queue=None if visit is None else visit.queue,
             )
+        ]
+
+    def _recording_again(self, call: Call, recording: Recording, at: float) -> list[DomainEvent]:
+        """The next agent's sound goes into the same file. Who paused it is gone, and so is that."""
+        if recording.state != "paused":
+            return []
+        return [
+            d.RecordingResumed(at=at, call_id=call.call_id, recording_id=recording.recording_id)
         ]
 
     def _recording_muted(self, event: ami.MixMonitorMute, at: float) -> list[DomainEvent]:

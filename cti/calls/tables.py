@@ -65,7 +65,7 @@ OFFER: Final[Table] = {
 }
 
 RECORDING: Final[Table] = {
-    NONE: {d.RecordingStarted: "running"},
+    NONE: {d.RecordingStarted: "running", d.RecordingFaulty: "faulty"},
     "running": {
         d.RecordingPaused: "paused",
         d.RecordingStored: "stored",
@@ -79,7 +79,8 @@ RECORDING: Final[Table] = {
     "stored": {d.RecordingFaulty: "faulty"},
     "faulty": {d.RecordingStored: "stored"},
 }
-"""A file may be found after it was missed, and be found wrong after it was stored."""
+"""A file may be found after it was missed, and be found wrong after it was stored. What never began
+is faulty at once."""
 
 TABLES: Final[dict[str, Table]] = {
     "call": CALL,

@@ -220,6 +220,8 @@ class Centre:
         assign = self.offer_of(caller)
         caller.variables |= {"ZX_STATE": "offered", "ZX_OFFER": assign.offer_id}
         self.done(assign)
+        if "r" in assign.flags:
+            self.say(caller, "ZxRecord", File=caller.uniqueid)
         self.start_agent_leg(assign.agent_id, assign.extension, caller)
         return assign
 

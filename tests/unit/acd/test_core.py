@@ -908,6 +908,24 @@ def test_recording_is_paused_and_resumed(one: Centre) -> None:
     assert one.sent(c.SetMute)[-1].mute is False
 
 
+def test_what_the_dialplan_does_not_record_is_an_alarm_at_once(one: Centre) -> None:
+    caller = one.arrive()
+    assign = one.offer_of(caller)
+    one.start_agent_leg("1001", assign.extension, caller)
+    one.pick_up("1001")
+    faulty = one.last(d.RecordingFaulty)
+    assert (faulty.call_id, faulty.fault) == (caller.call_id, "not_started")
+
+
+def test_who_said_no_is_not_missed_in_the_recordings(one: Centre) -> None:
+    caller = one.arrive()
+    assign = one.offer_of(caller)
+    one.start_agent_leg("1001", assign.extension, caller)
+    one.step(i.ConsentAnswer(uniqueid=caller.uniqueid, consent=False))
+    one.pick_up("1001")
+    assert not one.events(d.RecordingFaulty)
+
+
 @pytest.mark.parametrize("outcome", ["refused", "timed_out", "unknown"])
 def test_a_pause_that_failed_is_said(one: Centre, outcome: str) -> None:
     caller = one.arrive()
@@ -930,7 +948,9 @@ def test_a_native_call_is_paused_on_the_agents_channel(one: Centre) -> None:
     assert one.sent(c.SetMute)[-1].channel == one.core.state.legs[leg].channel
 
 
-def test_pausing_what_does_not_run(one: Centre) -> None:
+def test_pausing_what_does_not_run() -> None:
+    one = Centre(floor(agents=1, recording="never"))
+    one.ready("1001")
     caller = one.arrive()
     pause = i.PauseRecording(request_id="r", agent_id="1001", call_id=caller.call_id)
     assert one.ask(pause).code == "not_your_call"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,7 +25,13 @@ from cti.domain import (
 )
 from cti.inputs import Input, RecordingChecked
 from recording.files import RATE, Spool, Store
-from recording.worker import PATIENCE_SECONDS, Recordings, RecordingWorker
+from recording.worker import (
+    GIVE_UP_SECONDS,
+    PATIENCE_SECONDS,
+    RETRY_SECONDS,
+    Recordings,
+    RecordingWorker,
+)
 
 SPEECH = [3000, -3000]
 SILENCE = [0, 0]
@@ -206,6 +212,36 @@ async def test_missing_file_is_waited_for_then_a_fault(room: Room) -> None:
     assert [each.fault for each in room.told] == ["missing"]
 
 
+async def test_a_store_that_comes_back_gets_what_it_missed(room: Room) -> None:
+    room.write(12, SPEECH, SPEECH)
+    room.store.folder.write_bytes(b"")  # no folder: nothing can be stored
+    room.call(12, ago=PATIENCE_SECONDS)
+    assert await room.verdict() == ["store_failed"]
+    faulty = RecordingFaulty(at=room.now, call_id="c", recording_id="c-r1", fault="store_failed")
+    room.worker.evolve(Recorded(3, faulty))
+    room.now += RETRY_SECONDS
+    async with room.working():
+        await asyncio.sleep(0.1)
+        assert len(room.told) == 1  # the alarm stands: no second one
+    room.store.folder.unlink()
+    room.now += RETRY_SECONDS
+    room.heard.clear()
+    assert await room.verdict() == ["store_failed", None]
+
+
+async def test_what_is_never_found_is_given_up_at_last(room: Room) -> None:
+    recordings = Recordings()
+    fault = RecordingFaulty(at=2.0, call_id="c", recording_id="c-r1", fault="missing")
+    for record in records(started(1.0), ended(1.5, 0.5), fault):
+        recordings.evolve(record)
+    room.worker.load(recordings.dump())
+    room.now = 1.5 + GIVE_UP_SECONDS
+    async with room.working():
+        await asyncio.sleep(0.1)
+    assert room.worker.dump() == []
+    assert room.told == []
+
+
 async def test_short_file_may_still_grow(room: Room) -> None:
     room.write(3, SPEECH, SPEECH)
     room.call(12)
@@ -281,12 +317,8 @@ def test_recording_of_a_living_call_is_not_due() -> None:
     assert recordings.due(1e9) == []
 
 
-@pytest.mark.parametrize(
-    "closing",
-    [stored, lambda at: RecordingFaulty(at=at, call_id="c", recording_id="c-r1", fault="x")],
-)
-def test_judged_recording_is_forgotten(closing: Callable[[float], DomainEvent]) -> None:
+def test_stored_recording_is_forgotten() -> None:
     recordings = Recordings()
-    for record in records(started(1.0), ended(2.0, 1.0), closing(3.0)):
+    for record in records(started(1.0), ended(2.0, 1.0), stored(3.0)):
         recordings.evolve(record)
     assert recordings.open == {}

@@ -509,6 +509,15 @@ def test_muting_pauses_the_recording_and_names_the_agent():
     assert [event.agent_id for event in told] == ["1001", "1001"]
 
 
+def test_the_next_agents_sound_is_recorded_whatever_the_last_one_paused():
+    stage, customer, _agent = given_bridged_call()
+    stage.pbx.user(customer, "ZxRecord", File="1.wav")
+    stage.pbx.tell(ami.MixMonitorMute(**stage.pbx.about(customer), direction="both", mute=True))
+    for _ in range(2):
+        stage.pbx.user(customer, "ZxRecord", File="1.wav")
+    assert kinds(stage.play()) == [d.RecordingStarted, d.RecordingPaused, d.RecordingResumed]
+
+
 def test_muting_what_is_not_recorded_tells_nothing():
     stage, customer, _agent = given_bridged_call()
     mute = ami.MixMonitorMute(**stage.pbx.about(customer), direction="both", mute=True)

@@ -412,6 +412,7 @@ export default {
       closed: "closed",
       full: "queue full",
       no_agents: "no agents",
+      not_started: "not recorded",
       too_short: "too short",
       silent: "both sides silent",
       customer_silent: "caller silent",

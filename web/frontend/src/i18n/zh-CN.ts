@@ -413,6 +413,7 @@ const zhCN: typeof en = {
       closed: "非工作时间",
       full: "队列已满",
       no_agents: "无坐席签入",
+      not_started: "未录音",
       too_short: "过短",
       silent: "双方无声",
       customer_silent: "客户方无声",

@@ -40,7 +40,7 @@ PATIENCE_SECONDS: Final = 20.0
 """So long a missing or short file may still arrive before it is called faulty."""
 TOLERANCE_SECONDS: Final = 2.0
 TOLERANCE_SHARE: Final = 0.05
-RETRY_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 30.0
 """Between two looks at a recording that was called faulty."""
 GIVE_UP_SECONDS: Final = 7 * 86_400.0
 """After the call's end. What was not mended by then will not be."""

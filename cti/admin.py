@@ -19,7 +19,7 @@ from cti import doctor
 from cti.journal.database import migrate
 from cti.journal.tables import Connection
 from cti.pbxfiles import PbxFilesError, PbxFilesInput, extension_secrets, install, render
-from cti.process import database_dsn
+from cti.process import configure_logging, database_dsn
 from cti.reconcile import reconcile
 from web.rights import Role
 from web.users import Passwords, UserError, add_user, disable_user, set_password
@@ -101,6 +101,7 @@ async def _with_users(settings: Settings, work: Callable[[Connection], Awaitable
 
 def examine(settings: Settings, out: Console) -> int:
     """Examine the site and say how to mend what is wrong; 1 when something is bad."""
+    configure_logging("error")  # the table says what the link found
     return doctor.show(asyncio.run(doctor.examine(settings)), out)
 
 

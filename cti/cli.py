@@ -46,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     serve = _command(commands, "serve", _serve, "run the server for a real site")
     _config(serve)
 
+    _command(commands, "build", _build, "build the screens, also after an upgrade")
+
     test = _command(commands, "test", _test, "set up what is missing and run every test")
     test.add_argument("pytest_args", nargs="*", help="only these, as pytest understands them")
     test.add_argument(
@@ -142,6 +144,18 @@ def _serve(args: argparse.Namespace) -> int:
     from cti.process import serve
 
     return serve(load(args.config))
+
+
+def _build(_args: argparse.Namespace) -> int:
+    from cti.sandbox.frontend import ensure_frontend
+    from cti.sandbox.system import SandboxError, say_on_stderr
+
+    try:
+        ensure_frontend(say=say_on_stderr)
+    except SandboxError as error:
+        say_on_stderr(str(error))
+        return 2
+    return 0
 
 
 def _test(args: argparse.Namespace) -> int:

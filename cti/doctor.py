@@ -42,6 +42,7 @@ from cti.ami.events import QueueParams, UserEvent
 from cti.ami.link import AmiLink, LinkSettings
 from cti.inputs import Input, PbxEvent
 from cti.pbxfiles import SOUNDS
+from cti.sandbox.frontend import built
 
 Level = Literal["ok", "warn", "bad"]
 
@@ -94,6 +95,7 @@ async def examine(settings: Settings, dsn: str | None = None) -> list[Finding]:
         *await hooks(settings.pbx),
         *await database(dsn),
         *folders(settings),
+        screens(),
         *certificate(settings),
     ]
 
@@ -394,6 +396,17 @@ async def database(dsn: str | None) -> list[Finding]:
         mend = "the server makes its tables at the start: `./zuoxi serve`"
         findings.append(Finding("database", "warn", "has no tables of ours yet", mend))
     return findings or [Finding("database", "ok", f"PostgreSQL {version.major}, migrated")]
+
+
+def screens() -> Finding:
+    """The pages that browsers get."""
+    match built():
+        case "yes":
+            return Finding("screens", "ok", "built")
+        case "old":
+            return Finding("screens", "warn", "built from older sources", "`./zuoxi build`")
+        case "no":
+            return Finding("screens", "bad", "not built yet", "`./zuoxi build`")
 
 
 def folders(settings: Settings) -> list[Finding]:

@@ -151,7 +151,10 @@ class PbxFilesInput:
         for name, value, pattern in checks:
             if not pattern.fullmatch(value):
                 # Not the value itself: it may be a secret.
-                raise PbxFilesError(f"{name}: only {pattern.pattern} can stand in Asterisk's files")
+                raise PbxFilesError(
+                    f"{name}: only {pattern.pattern} can stand in Asterisk's files"
+                    + (" (`openssl rand -hex 24` makes one)" if pattern is SAFE_SECRET else "")
+                )
         for name in [queue.name for queue in self._queues] + list(self.extension_secrets):
             if len(name) == 1:
                 raise PbxFilesError(f"{name}: Asterisk's extensions of one letter have a meaning")

@@ -14,8 +14,8 @@ APP = Path(__file__).parent / "static" / "app"
 _HASHED = re.compile(r"-[A-Za-z0-9_-]{8,}\.\w+$")
 _NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>zuoxi</title>
 <h1>界面尚未构建 · The screens are not built yet</h1>
-<p>请在 web/frontend 中运行 <code>npm ci &amp;&amp; npm run build</code>，然后刷新本页。</p>
-<p>Run <code>npm ci &amp;&amp; npm run build</code> in web/frontend, then reload.</p>
+<p>请运行 <code>./zuoxi build</code>，然后刷新本页。</p>
+<p>Run <code>./zuoxi build</code>, then reload.</p>
 """
 
 

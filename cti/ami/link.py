@@ -82,8 +82,13 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue_limit: int = 50_000
     timings: LinkTimings = LinkTimings()
 
+    @property
+    def address(self) -> str:
+        """Host and port, for people."""
+        return f"{self.host}:{self.port}"
+
     def __repr__(self) -> str:
-        return f"LinkSettings({self.user}@{self.host}:{self.port})"
+        return f"LinkSettings({self.user}@{self.address})"
 
 
 async def _read_only(link: AmiLink) -> PbxSnapshot:
@@ -226,9 +231,12 @@ class AmiLink:
         except (LoginRefusedError, RightsMissingError) as error:
             return "refused", str(error)
         except TimeoutError:
-            return "disconnected", f"{self._settings!r} does not answer in time"
+            return "disconnected", f"{self._settings.address} does not answer in time"
         except OSError as error:
-            return "disconnected", f"cannot connect as {self._settings!r}: {error}"
+            return (
+                "disconnected",
+                f"cannot connect to {self._settings.address}: {error.strerror or error}",
+            )
         except AmiError as error:
             return "disconnected", str(error)
         finally:

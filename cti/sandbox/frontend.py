@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from cti.sandbox.system import PROJECT, SandboxError, Say, run
 
@@ -29,6 +30,13 @@ def ensure_frontend(*, say: Say) -> None:
         say("Building the front end (about half a minute).")
         npm("run", "build")
         _stamp(BUILT / ".zuoxi-stamp", sources)
+
+
+def built() -> Literal["yes", "old", "no"]:
+    """Whether the screens are there, and made from the present sources."""
+    if not (BUILT / "index.html").is_file():
+        return "no"
+    return "old" if _changed(BUILT / ".zuoxi-stamp", _sources()) else "yes"
 
 
 def npm(*arguments: str) -> str:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from config.settings import Settings, from_values
+from cti import doctor
 from cti.doctor import Finding, certificate, folders, hooks
 
 
@@ -94,6 +95,14 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "spool").chmod(0o2770)
     found = levels(folders(settings(recording=recording)))
     assert (found["recording spool"], found["recording store"]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(("state", "level"), [("yes", "ok"), ("old", "warn"), ("no", "bad")])
+def test_screens(monkeypatch: pytest.MonkeyPatch, state: str, level: str) -> None:
+    monkeypatch.setattr(doctor, "built", lambda: state)
+    found = doctor.screens()
+    assert found.level == level
+    assert (found.how_to_mend == "") is (level == "ok")
 
 
 async def test_hooks_heard_or_not(free_port: int) -> None:

@@ -66,6 +66,7 @@ MODULES: Final = (
     *("app_userevent", "chan_pjsip", "func_channel", "func_cut", "func_global", "func_logic"),
     *("func_strings", "func_timeout", "res_agi", "res_musiconhold"),
 )
+BROWSER_MODULES: Final = ("res_http_websocket", "res_pjsip_transport_websocket", "res_srtp")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -139,7 +140,7 @@ async def pbx(settings: Settings) -> list[Finding]:
             lambda: _version(link),
             lambda: _rights(link),
             lambda: _stamps(link, told),
-            lambda: _modules(link),
+            lambda: _modules(link, settings),
             lambda: _dialplan(link, settings),
             lambda: _queues(link, settings),
             lambda: _endpoints(link, settings),
@@ -243,11 +244,16 @@ async def _read(link: AmiLink, expression: str) -> str | None:
     return str(outcome.headers.get("Value", "")) if outcome.result == "done" else None
 
 
-async def _modules(link: AmiLink) -> list[Finding]:
+async def _modules(link: AmiLink, settings: Settings) -> list[Finding]:
     if await _read(link, "IFMODULE(func_module.so)") != "1":
         mend = "load func_module.so to have the modules examined"
         return [Finding("modules", "warn", "cannot be examined", mend)]
-    missing = [name for name in MODULES if await _read(link, f"IFMODULE({name}.so)") != "1"]
+    browsers = any(each.kind == "browser" for each in settings.floor.extensions)
+    if browsers and await _read(link, "IFMODULE(chan_sip.so)") == "1":
+        mend = "set noload => chan_sip.so in modules.conf: it takes browsers' phones from PJSIP"
+        return [Finding("modules", "bad", "chan_sip refuses the agents' browsers", mend)]
+    wanted = (*MODULES, *(BROWSER_MODULES if browsers else ()))
+    missing = [name for name in wanted if await _read(link, f"IFMODULE({name}.so)") != "1"]
     if missing:
         mend = "load them in modules.conf"
         return [Finding("modules", "bad", f"not loaded: {', '.join(missing)}", mend)]

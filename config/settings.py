@@ -63,6 +63,11 @@ class PbxSettings(Frozen):
     sip_domain: str = Field(
         default="127.0.0.1", description="right of the @ in agents' SIP addresses"
     )
+    browser_codecs: tuple[Literal["opus", "g722", "alaw", "ulaw"], ...] = Field(
+        default=("opus", "alaw", "ulaw"),
+        min_length=1,
+        description="of agents' browsers; opus only where Asterisk can transcode it",
+    )
     secrets_file: Path = Field(
         default=Path("var/server/extension-secrets.json"),
         description="passwords of the extensions, made by `zuoxi pbx install`",

@@ -178,4 +178,5 @@ def pbx_files(settings: Settings) -> PbxFilesInput:
         spool_folder=settings.recording.spool_folder.resolve(),
         heartbeat_limit_seconds=pbx.heartbeat_limit_seconds,
         shared_events=pbx.shared_events,
+        browser_codecs=pbx.browser_codecs,
     )

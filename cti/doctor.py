@@ -257,7 +257,19 @@ async def _modules(link: AmiLink, settings: Settings) -> list[Finding]:
     if missing:
         mend = "load them in modules.conf"
         return [Finding("modules", "bad", f"not loaded: {', '.join(missing)}", mend)]
+    if browsers and "opus" in settings.pbx.browser_codecs and not await _transcodes_opus(link):
+        mend = (
+            "load a codec_opus, or leave opus out of [pbx] browser_codecs, then"
+            " `./zuoxi pbx install` and `core reload`"
+        )
+        what = "opus cannot be transcoded: calls end when the agent answers in the browser"
+        return [Finding("modules", "bad", what, mend)]
     return [Finding("modules", "ok", "all that the dialplan uses are loaded")]
+
+
+async def _transcodes_opus(link: AmiLink) -> bool:
+    modules = ("codec_opus", "codec_opus_open_source")
+    return "1" in [await _read(link, f"IFMODULE({name}.so)") for name in modules]
 
 
 async def _dialplan(link: AmiLink, settings: Settings) -> list[Finding]:

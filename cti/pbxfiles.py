@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -123,6 +123,7 @@ class PbxFilesInput:
     look_seconds: int = 3
     slice_seconds: int = 10
     hook_seconds: float = 1.5
+    browser_codecs: Sequence[str] = ("opus", "alaw", "ulaw")
     browser_rtp_timeout_seconds: int = 10
     desk_rtp_timeout_seconds: int = 60
     outside_context: str = "from-zuoxi"
@@ -137,6 +138,7 @@ class PbxFilesInput:
             ("agi_host", self.agi_host, SAFE_HOST),
             ("spool_folder", str(self.spool_folder), SAFE_PATH),
             ("outside_context", self.outside_context, SAFE_CLASS),
+            *(("browser_codecs", codec, SAFE_NAME) for codec in self.browser_codecs),
             *((f"sounds.{name}", sound, SAFE_SOUND) for name, sound in self.sounds.items()),
             *((f"queue {queue.name}: music", queue.music, SAFE_CLASS) for queue in self._queues),
             *(
@@ -321,6 +323,7 @@ def _endpoint(source: PbxFilesInput, extension: ExtensionSettings) -> str:
         "number": extension.number,
         "secret": source.extension_secrets[extension.number],
         "rtp_timeout_seconds": str(timeouts[extension.kind]),
+        "codecs": ",".join(source.browser_codecs),
     }
     return _fill(f"{extension.kind}.conf", values) + "\n" + _fill("account.conf", values)
 

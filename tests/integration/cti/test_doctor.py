@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from config.floor import Floor
+from config.floor import ExtensionSettings, Floor
 from config.settings import Settings, from_values
 from cti.doctor import Finding, database, examine, show
 from cti.pbxfiles import PbxFilesInput, render
@@ -38,6 +38,11 @@ def settings_for(pbx: TestPbx, folder: Path, plan: Floor, **pbx_settings: Any) -
     )
 
 
+def with_browser() -> Floor:
+    browser = ExtensionSettings(number="8003", kind="browser")
+    return floor().model_copy(update={"extensions": [*floor().extensions, browser]})
+
+
 async def start(sandbox: TestSandbox, plan: Floor, *, leave_out: str = "") -> TestPbx:
     files = render(
         PbxFilesInput(
@@ -63,6 +68,9 @@ async def start(sandbox: TestSandbox, plan: Floor, *, leave_out: str = "") -> Te
         elif leave_out == "modesty":
             account = etc / "zuoxi_manager.conf"
             account.write_text(account.read_text().replace("write = call", "write = command,call"))
+        elif leave_out == "codec_opus":
+            modules = etc / "modules.conf"
+            modules.write_text(modules.read_text().replace("load = codec_opus", "; "))
         elif leave_out:
             (etc / leave_out).write_text("")
 
@@ -76,7 +84,7 @@ def by_check(findings: list[Finding]) -> dict[str, Finding]:
 async def test_healthy_site_has_nothing_bad(
     sandbox: TestSandbox, tmp_path: Path, database: str
 ) -> None:
-    plan = floor()
+    plan = with_browser()
     pbx = await start(sandbox, plan)
     findings = await examine(settings_for(pbx, tmp_path, plan), database)
     assert [each for each in findings if each.level == "bad"] == []
@@ -98,12 +106,13 @@ async def test_healthy_site_has_nothing_bad(
         ("zuoxi_queues.conf", "native queues", "zuoxi_queues.conf"),
         ("zuoxi_pjsip.conf", "extensions", "zuoxi_pjsip.conf"),
         ("zuoxi_manager.conf", "AMI", "zuoxi_manager.conf"),
+        ("codec_opus", "modules", "browser_codecs"),
     ],
 )
 async def test_what_is_missing_is_named_with_its_remedy(
     sandbox: TestSandbox, tmp_path: Path, leave_out: str, check: str, words: str
 ) -> None:
-    plan = floor()
+    plan = with_browser()
     pbx = await start(sandbox, plan, leave_out=leave_out)
     finding = by_check(await examine(settings_for(pbx, tmp_path, plan)))[check]
     assert finding.level != "ok"

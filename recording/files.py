@@ -120,7 +120,7 @@ class Store:
             sides = [stack.enter_context(_open_side(side)) for side in spool.sides(file)]
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with partial.open("wb") as out:
+                with open(partial, "wb", opener=_private) as out:
                     stored = _weave(sides, out, target.relative_to(self.folder).as_posix())
                     os.fsync(out.fileno())
                 partial.replace(target)
@@ -134,6 +134,11 @@ class Store:
         if not _STORED.fullmatch(path) or not file.is_file():
             return None
         return file if file.resolve().is_relative_to(self.folder.resolve()) else None
+
+
+def _private(path: str, flags: int) -> int:
+    """Not everybody on the machine may listen."""
+    return os.open(path, flags, 0o640)
 
 
 def open_recording(store: Path, path: str) -> IO[bytes]:

@@ -97,6 +97,12 @@ def test_storing_again_gives_the_same_file(spool: Spool, store: Store) -> None:
     assert [each.name for each in store.folder.rglob("*.*")] == ["r.wav"]
 
 
+def test_not_everybody_on_the_machine_may_listen(spool: Spool, store: Store) -> None:
+    write(spool, "f", [1, 2], [3, 4])
+    stored = store.put(spool, "f", "r", DAY)
+    assert (store.folder / stored.path).stat().st_mode & 0o007 == 0
+
+
 def test_missing_side_is_a_fault(spool: Spool, store: Store) -> None:
     spool.sides("f")[0].write_bytes(b"\0\0")
     with pytest.raises(RecordingFileError) as error:

@@ -50,6 +50,8 @@ Level = Literal["warning", "error"]
 STATUS_SECONDS = 1.0
 LAG_LIMIT_SECONDS = 2.0
 BEHIND_LIMIT = 5_000
+LEAVE_SECONDS = 3.0
+"""How long the end of the server waits for answers that are under way."""
 ROOM = 20_000
 """Inputs that may wait in the runtime; further ones wait in the link, which may drop them."""
 
@@ -153,7 +155,7 @@ class App:
         :param ready: called once the server takes browsers (the PBX and the database may be away).
         """
         pages = create_app(self._services())
-        web_runner = web.AppRunner(pages, access_log=None)
+        web_runner = web.AppRunner(pages, access_log=None, shutdown_timeout=LEAVE_SECONDS)
         await web_runner.setup()
         await self.agi.start(self.settings.pbx.agi_host, self.settings.pbx.agi_port)
         try:

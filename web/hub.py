@@ -228,6 +228,11 @@ class Hub:
         for client in [client for client in self._clients if client.session == session]:
             client.close()
 
+    def close(self) -> None:
+        """End all connections: the server ends, and would wait for the browsers to leave."""
+        for client in self._clients:
+            client.close()
+
     async def write(self, client: Client) -> None:
         """The client's one writer; returns when the client is closed."""
         await client.write(self._snapshot)

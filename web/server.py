@@ -62,6 +62,7 @@ def create_app(
     app.router.add_get("/api/v1/live", LiveSocket(parts).handle)
     app.router.add_get("/{path:.*}", Screens(screens).handle)
     app.on_response_prepare.append(_safeguards(services))
+    app.on_shutdown.append(_see_off(services))
     app.cleanup_ctx.append(_background(parts))
     return app
 
@@ -102,6 +103,13 @@ def _background(parts: Parts) -> Callable[[web.Application], AsyncIterator[None]
                 log.error("background_work_failed", exc_info=end)
 
     return run
+
+
+def _see_off(services: Services) -> Callable[[web.Application], Awaitable[None]]:
+    async def see_off(_app: web.Application) -> None:
+        services.hub.close()
+
+    return see_off
 
 
 # --- middlewares ------------------------------------------------------------------------------

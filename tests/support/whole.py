@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import argon2
 import asyncpg
+from prometheus_client.parser import text_string_to_metric_families
 
 from config.floor import Floor
 from cti.sandbox.far_end import FarEnd
@@ -34,6 +35,7 @@ PASSWORD = "correct horse battery 9"
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 Row = dict[str, Any]
 Rows = dict[str, dict[str, Row]]
+Figures = dict[tuple[str, ...], float]
 
 
 def small_floor(agents: int = 2, kind: str = "desk", **queue: Any) -> Floor:
@@ -49,6 +51,15 @@ def small_floor(agents: int = 2, kind: str = "desk", **queue: Any) -> Floor:
             "extensions": [{"number": f"{8000 + n}", "kind": kind} for n in numbers],
         }
     )
+
+
+def figures(text: str) -> Figures:
+    """The figures in Prometheus' format: name and values of the labels -> figure."""
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 class Live:
@@ -93,6 +104,11 @@ class Live:
             assert not self.socket.closed, "the server closed the live connection"
             self._changed.clear()
             await self._changed.wait()
+
+    async def closed(self) -> int | None:
+        """Wait until the server closes the connection; its code."""
+        await self._reader
+        return self.socket.close_code
 
     async def close(self) -> None:
         """Leave."""
@@ -207,6 +223,17 @@ class Whole:
                         return
                 await asyncio.sleep(0.05)
 
+    async def fetch(self, path: str) -> tuple[int, str]:
+        """What nobody needs to sign in for: status and text."""
+        async with aiohttp.ClientSession() as http, http.get(self.base + path) as answer:
+            return answer.status, await answer.text()
+
+    async def figures(self) -> Figures:
+        """What /metrics shows now."""
+        status, text = await self.fetch("/metrics")
+        assert status == 200, text
+        return figures(text)
+
     async def add_user(self, name: str, role: str, agent_id: str | None = None) -> None:
         """A user with PASSWORD, if there is none of this name."""
         if name in self._users:
@@ -307,13 +334,18 @@ class Whole:
         }
         values["web"] = {"port": port}
         values["pbx"]["agi_port"] = self.site.block.take()
-        path = self.site.folder / f"{node}.toml"
-        self.site.place.write(path, to_toml(values), mode=0o600)
+        path = self.write_settings(node, values)
         self.site.web_port = port
         first, second = self.server, await self.start_server(path)
         self.server = first
         await self.ready()
         return second
+
+    def write_settings(self, name: str, values: dict[str, Any]) -> Path:
+        """Settings besides those of the site; for `start_server`."""
+        path = self.site.folder / f"{name}.toml"
+        self.site.place.write(path, to_toml(values), mode=0o600)
+        return path
 
     async def close(self) -> None:
         """End the people and the servers."""

@@ -5,9 +5,9 @@ import urllib.parse
 
 import pytest
 from aiohttp import web
-from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import WebSettings
+from tests.support.whole import figures
 from web.hub import Hub
 from web.server import create_app, watch
 
@@ -52,11 +52,7 @@ async def test_metrics_can_be_read_and_hold_the_figures(site):
         await live.subscribe("desk")
         _, headers, text = await fetch(site, "/metrics")
     assert headers["Content-Type"].startswith("text/plain")
-    values = {
-        (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    values = figures(text)
     assert values["zuoxi_pbx_state", "ready"] == 1
     assert values["zuoxi_pbx_state", "fenced"] == 0
     assert values[("zuoxi_pbx_lag_seconds",)] == 0.25

@@ -42,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=8080, help="of the web page (default 8080)")
     demo.add_argument("--agents", type=int, default=6, help="simulated agents (default 6)")
     demo.add_argument("--rate", type=float, default=9.0, help="customers a minute (default 9)")
+    demo.add_argument(
+        "--state",
+        type=_folder,
+        metavar="FOLDER",
+        help="of its data, for a second demo beside the first (default: in the project)",
+    )
 
     serve = _command(commands, "serve", _serve, "run the server for a real site")
     _config(serve)
@@ -134,10 +140,16 @@ def _time(text: str) -> datetime:
     return moment if moment.tzinfo else moment.astimezone()
 
 
+def _folder(text: str) -> Path:
+    return Path(text).resolve()
+
+
 def _demo(args: argparse.Namespace) -> int:
     from cti.sandbox.demo import run_demo
 
-    return run_demo(port=args.port, agents=args.agents, customers_per_minute=args.rate)
+    return run_demo(
+        port=args.port, agents=args.agents, customers_per_minute=args.rate, state=args.state
+    )
 
 
 def _serve(args: argparse.Namespace) -> int:

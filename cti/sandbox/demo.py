@@ -33,7 +33,7 @@ from cti.journal.database import migrate
 from cti.process import configure_logging, ensure_database
 from cti.sandbox.far_end import FarEnd
 from cti.sandbox.frontend import ensure_frontend
-from cti.sandbox.pbx import ensure_tree
+from cti.sandbox.pbx import Tree, ensure_tree
 from cti.sandbox.ports import LOOPBACK, PortBlock
 from cti.sandbox.postgres import Postgres, ensure_binaries
 from cti.sandbox.site import Site
@@ -123,30 +123,38 @@ def demo_floor(agents: int) -> Floor:
     )
 
 
-def run_demo(*, port: int, agents: int, customers_per_minute: float) -> int:
-    """Set up what is missing, run until Ctrl-C, leave nothing running."""
+def run_demo(
+    *, port: int, agents: int, customers_per_minute: float, state: Path | None = None
+) -> int:
+    """Set up what is missing, run until Ctrl-C, leave nothing running.
+
+    :param state: folder of this demo's data; None: the project's.
+    """
     try:
-        uvloop.run(_demo(port, agents, customers_per_minute))
+        uvloop.run(_demo(port, agents, customers_per_minute, state))
     except SandboxError as error:
         out.print(f"[red]The demo cannot start:[/red] {error}")
         return 2
     return 0
 
 
-async def _demo(port: int, agents: int, customers_per_minute: float) -> None:
+async def _demo(port: int, agents: int, customers_per_minute: float, state: Path | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        place = prepare_place(say=_say)
+        programs = prepare_place(say=_say)
+        place = Place(state, programs.user) if state else programs
+        place.make()
         stack.enter_context(_only_one(place))
         ensure_frontend(say=_say)
         floor = demo_floor(agents)
-        postgres, dsn = await _database(place, stack)
+        dsn = await _database(place, ensure_binaries(programs, say=_say), stack)
         notes = await _users(place, dsn, floor)
-        site = await _pbx(place, floor, dsn, port, stack)
+        tree = ensure_tree(programs, say=_say)
+        site = await _pbx(place, tree, floor, dsn, stack, port=port)
         configure_logging("info", site.folder / "server.log")
         site.write_settings()
         app = App(site.settings(), dsn)
@@ -158,8 +166,7 @@ async def _demo(port: int, agents: int, customers_per_minute: float) -> None:
             await _first(stop.wait(), simulated)
             out.print("ending ...")
             simulated.cancel()
-            await asyncio.gather(simulated, return_exceptions=True)
-        del postgres
+            await asyncio.gather(simulated, people.leave(), return_exceptions=True)
     out.print("everything has ended; nothing is left running")
 
 
@@ -170,7 +177,10 @@ def _only_one(place: Place) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SandboxError("a demo runs here already; end it with Ctrl-C first") from None
+            raise SandboxError(
+                "a demo runs here already: end it with Ctrl-C, or give this one a --port and a"
+                " --state of its own"
+            ) from None
         yield
 
 
@@ -178,14 +188,14 @@ def _say(words: str) -> None:
     out.print(f"[dim]·[/dim] {words}", markup=True)
 
 
-async def _database(place: Place, stack: AsyncExitStack) -> tuple[Postgres, str]:
+async def _database(place: Place, binaries: Path, stack: AsyncExitStack) -> str:
     _say("starting PostgreSQL")
-    server = Postgres("demo", place=place, binaries=ensure_binaries(place, say=_say))
+    server = Postgres("demo", place=place, binaries=binaries)
     await server.start()
     stack.push_async_callback(server.stop)
     dsn = await ensure_database(server)
     await migrate(dsn)
-    return server, dsn
+    return dsn
 
 
 async def _users(place: Place, dsn: str, floor: Floor) -> list[SignInNote]:
@@ -240,8 +250,9 @@ async def _customers(connection: asyncpg.Connection[Any]) -> None:
     )
 
 
-async def _pbx(place: Place, floor: Floor, dsn: str, port: int, stack: AsyncExitStack) -> Site:
-    tree = ensure_tree(place, say=_say)
+async def _pbx(
+    place: Place, tree: Tree, floor: Floor, dsn: str, stack: AsyncExitStack, *, port: int
+) -> Site:
     block = stack.enter_context(PortBlock(1000))
     site = Site("demo", place, tree, block, floor, dsn, web_port=port)
     _say("starting Asterisk")
@@ -362,6 +373,13 @@ class People:
                 self._later(self._write_up(event.agent_id, event.call_id))
             case "not_ready":
                 self._later(self._come_back(event.agent_id))
+
+    async def leave(self) -> None:
+        """The simulated agents stop what they do by themselves."""
+        self._app.runtime.observers.remove(self._look)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _later(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task = asyncio.create_task(work)

@@ -51,6 +51,11 @@ class Place:
     user: str | None
     """Service user for Asterisk and PostgreSQL; None: as the user who called."""
 
+    def make(self) -> None:
+        """Make the state folder, owned by the parts' user."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.give(self.state)
+
     def folder(self, *names: str) -> Path:
         """Make the folder `names` below the state folder, owned by the parts' user."""
         path = self.state
@@ -139,8 +144,7 @@ def prepare_place(project: Path = PROJECT, *, say: Say) -> Place:
         mark = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
         place = Place(Path("/var/lib/zuoxi") / mark, SERVICE_USER)
         say(f"State goes to {place.state}, because user {SERVICE_USER} cannot use {own}.")
-    place.state.mkdir(parents=True, exist_ok=True)
-    place.give(place.state)
+    place.make()
     return place
 
 

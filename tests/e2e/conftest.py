@@ -7,6 +7,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -69,7 +70,14 @@ async def centre(sandbox: TestSandbox, database: str, screens: None) -> AsyncIte
 
 @pytest_asyncio.fixture
 async def open_page(browser: Browser, centre: Whole) -> AsyncIterator[OpenPage]:
-    """Open pages, each in a context of its own; errors on a page fail the test."""
+    """Open pages of the centre."""
+    async with pages(browser, centre.base) as open_one:
+        yield open_one
+
+
+@asynccontextmanager
+async def pages(browser: Browser, base_url: str) -> AsyncIterator[OpenPage]:
+    """Open pages of a server, each in a context of its own; errors on a page fail the test."""
     surprises: list[str] = []
 
     async def open_one(
@@ -80,7 +88,7 @@ async def open_page(browser: Browser, centre: Whole) -> AsyncIterator[OpenPage]:
         script: str = "",
     ) -> Page:
         context = await browser.new_context(
-            base_url=centre.base,
+            base_url=base_url,
             locale=language,
             timezone_id="Asia/Shanghai",
             viewport=size or {"width": 1366, "height": 768},

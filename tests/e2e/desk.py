@@ -73,11 +73,11 @@ def refuse_surprises(page: Page, surprises: list[str]) -> None:
     page.on("console", lambda message: on_console(message.type, message.text))
 
 
-async def sign_in(page: Page, user: str) -> None:
+async def sign_in(page: Page, user: str, password: str = PASSWORD) -> None:
     """Enter name and password."""
     await page.goto("/")
     await page.fill("input[name=user]", user)
-    await page.fill("input[name=password]", PASSWORD)
+    await page.fill("input[name=password]", password)
     await page.keyboard.press("Enter")
     await page.wait_for_url(lambda url: "sign-in" not in url)
 

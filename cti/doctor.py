@@ -55,6 +55,7 @@ CLOCK_LIMIT_SECONDS: Final = 1.0
 FREE_BYTES: Final = 5 * 1024**3
 CERTIFICATE_DAYS: Final = 21
 POSTGRES_VERSIONS: Final = range(15, 19)
+CORE_SOUNDS: Final = "Asterisk's core sounds (Debian: asterisk-core-sounds-en)"
 
 CONTEXTS: Final = (
     *(("zuoxi-wait", "s"), ("zuoxi-wait", "1-back"), ("zuoxi-offer", "1-o-8001-1-x")),
@@ -341,9 +342,9 @@ async def _sounds(link: AmiLink) -> list[Finding]:
     """Looked for on this machine, where Asterisk says that its data is."""
     folder = Path(await _read(link, "ASTDATADIR") or "/nonexistent") / "sounds"
     if not folder.is_dir():
-        return [
-            Finding("sounds", "warn", f"{folder} is not on this machine: not examined", ""),
-        ]
+        what = f"{folder} is not on this machine: not examined"
+        mend = f"see on Asterisk's machine that {CORE_SOUNDS} are installed"
+        return [Finding("sounds", "warn", what, mend)]
     languages = [each for each in folder.iterdir() if each.is_dir()]
     missing = sorted(
         sound
@@ -351,7 +352,7 @@ async def _sounds(link: AmiLink) -> list[Finding]:
         if not any(_has_sound(place, sound) for place in [folder, *languages])
     )
     if missing:
-        mend = "install Asterisk's core sounds (Debian: asterisk-core-sounds-en)"
+        mend = f"install {CORE_SOUNDS}"
         return [Finding("sounds", "bad", f"missing: {', '.join(missing)}", mend)]
     return [Finding("sounds", "ok", f"all in {folder}")]
 

@@ -1,5 +1,6 @@
 """`./zuoxi doctor` against a real Asterisk and PostgreSQL: healthy, and broken one by one."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ async def test_healthy_site_has_nothing_bad(
     # The server does not run here, and Asterisk is Debian's: doctor says so.
     warned = {each.check for each in findings if each.level == "warn"}
     assert warned <= {"heartbeat", "hooks", "Asterisk"}
+    assert by_check(findings)["heartbeat"].what == "no server has ever beaten"
     assert "Debian" in by_check(findings)["Asterisk"].what
     assert by_check(findings)["database"].level == "ok"
     assert show(findings, Console(quiet=True)) == 0
@@ -114,8 +116,25 @@ async def test_what_is_missing_is_named_with_its_remedy(
 ) -> None:
     plan = with_browser()
     pbx = await start(sandbox, plan, leave_out=leave_out)
-    finding = by_check(await examine(settings_for(pbx, tmp_path, plan)))[check]
-    assert finding.level != "ok"
+    findings = await examine(settings_for(pbx, tmp_path, plan))
+    assert by_check(findings)[check].level != "ok"
+    assert words in by_check(findings)[check].how_to_mend
+    assert all(each.how_to_mend for each in findings if each.level != "ok")
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "level", "words"), [(0, "ok", ""), (600, "warn", "start `./zuoxi serve`")]
+)
+async def test_a_heart_that_has_stopped_is_told_from_one_that_beats(
+    sandbox: TestSandbox, tmp_path: Path, seconds_ago: int, level: str, words: str
+) -> None:
+    plan = floor()
+    pbx = await start(sandbox, plan)
+    remote = await sandbox.remote(pbx)
+    beat = str(int(time.time()) - seconds_ago)
+    await remote.act("Setvar", Variable="ZX_HEARTBEAT", Value=beat)
+    finding = by_check(await examine(settings_for(pbx, tmp_path, plan)))["heartbeat"]
+    assert finding.level == level
     assert words in finding.how_to_mend
 
 

@@ -1,12 +1,14 @@
-"""The checks of our own side: folders, hooks, certificate."""
+"""The checks of our own side, and of a PBX that says what no healthy one says."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +17,8 @@ from cryptography.x509.oid import NameOID
 from config.settings import Settings, from_values
 from cti import doctor
 from cti.doctor import Finding, certificate, folders, hooks
+from cti.pbxfiles import SOUNDS
+from tests.support.ami_server import SECRET, USER, AmiServer, Headers, success
 
 
 def settings(**values: Any) -> Settings:
@@ -113,3 +117,54 @@ async def test_hooks_heard_or_not(free_port: int) -> None:
     stranger = values | {"ami_host": "10.1.2.3"}
     assert [each.level for each in await hooks(settings(pbx=stranger).pbx)] == ["warn", "ok"]
     server.close()
+
+
+@pytest_asyncio.fixture
+async def pbx(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AmiServer]:
+    """A PBX that answers and tells nothing."""
+    monkeypatch.setattr(doctor, "EVENT_SECONDS", 0.0)
+    async with AmiServer() as server:
+        yield server
+
+
+async def finding(pbx: AmiServer, check: str) -> Finding:
+    """What doctor finds there."""
+    values = {"ami_port": pbx.port, "ami_user": USER, "ami_secret": SECRET}
+    [found] = [each for each in await doctor.pbx(settings(pbx=values)) if each.check == check]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ahead_seconds", "level", "what"),
+    [(0, "ok", "ms apart"), (90, "warn", "differs by +90."), (-90, "warn", "differs by -")],
+)
+async def test_clocks_that_differ(
+    pbx: AmiServer, ahead_seconds: float, level: str, what: str
+) -> None:
+    def pong(action: Headers) -> bytes:
+        return success(action, Ping="Pong", Timestamp=f"{time.time() + ahead_seconds:.6f}")
+
+    pbx.answers["Ping"] = pong
+    found = await finding(pbx, "clocks")
+    assert found.level == level
+    assert what in found.what
+    assert ("chrony" in found.how_to_mend) is (level == "warn")
+
+
+async def test_sounds_that_are_missing(pbx: AmiServer, tmp_path: Path) -> None:
+    pbx.answers["Getvar"] = lambda action: success(action, Value=str(tmp_path))
+    unseen = await finding(pbx, "sounds")
+    assert (unseen.level, "not on this machine" in unseen.what) == ("warn", True)
+    assert "see on Asterisk's machine" in unseen.how_to_mend
+
+    first, *others = sorted({part for each in SOUNDS.values() for part in each.split("&")})
+    chinese = tmp_path / "sounds" / "zh"
+    (chinese / "digits").mkdir(parents=True)
+    for sound in others:
+        (chinese / f"{sound}.ulaw").touch()
+    missing = await finding(pbx, "sounds")
+    assert (missing.level, missing.what) == ("bad", f"missing: {first}")
+    assert "asterisk-core-sounds" in missing.how_to_mend
+
+    (chinese / f"{first}.wav").touch()
+    assert (await finding(pbx, "sounds")).level == "ok"

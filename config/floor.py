@@ -6,11 +6,12 @@ replaces it whole. Durations are seconds.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, time
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 """A queue's or skill's name: also used in dialplan, so letters, digits and underscore only."""
@@ -18,6 +19,29 @@ Extension = Annotated[str, Field(pattern=r"^[0-9a-z]{2,20}$")]
 EmployeeNumber = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,20}$")]
 Level = Annotated[int, Field(ge=1, le=5)]
 Strategy = Literal["longest_idle", "fewest_calls", "round_robin", "tiers", "random"]
+
+
+Where = tuple[str | int, ...]
+"""The way to a key: names, and places in lists."""
+Mistake = tuple[Where, str]
+"""A key below the part that finds it wrong, and what is wrong."""
+
+
+class MistakesError(ValueError):
+    """Settings that are right one by one and do not go together."""
+
+    def __init__(self, found: list[Mistake]) -> None:
+        self.found = found
+        super().__init__("; ".join(f"{'.'.join(map(str, key))}: {what}" for key, what in found))
+
+
+def unknown_queues(
+    mentioned: Iterable[tuple[Where, str | None]], known: Collection[str]
+) -> Iterator[Mistake]:
+    """Mentions of queues that there are not."""
+    for where, name in mentioned:
+        if name not in known:
+            yield where, f"no queue is named {name!r}"
 
 
 class Frozen(BaseModel):
@@ -51,7 +75,7 @@ class Destination(Frozen):
     @model_validator(mode="after")
     def _target_where_needed(self) -> Self:
         if self.kind in ("queue", "number", "voicemail") and not self.target:
-            raise ValueError(f"a destination of kind {self.kind!r} needs a target")
+            raise MistakesError([(("target",), f"has to be set for kind {self.kind!r}")])
         return self
 
 
@@ -121,6 +145,15 @@ class QueueSettings(Frozen):
         speaks = self.welcome is not None or self.consent != "none"
         return speaks or self.look_up_before_answer
 
+    def destinations(self) -> Iterator[tuple[Where, Destination]]:
+        """Where callers may be sent who cannot wait here, each with its key."""
+        yield ("when_full",), self.when_full
+        yield ("when_closed",), self.when_closed
+        if self.when_no_agents is not None:
+            yield ("when_no_agents",), self.when_no_agents
+        for nth, overflow in enumerate(self.overflow):
+            yield ("overflow", nth, "to"), overflow.to
+
 
 class Membership(Frozen):
     """An agent in a queue. Tier 1 is asked first by the tiers strategy."""
@@ -175,29 +208,37 @@ class Floor(Frozen):
     extensions: list[ExtensionSettings] = Field(default_factory=list)
     reasons: list[ReasonSettings] = Field(default_factory=lambda: list(DEFAULT_REASONS))
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone, like Asia/Shanghai") from None
+        return name
+
     @model_validator(mode="after")
-    def _references(self) -> Self:
-        queues = {queue.name for queue in self.queues}
-        for kind, names in (
-            ("queue", [queue.name for queue in self.queues]),
-            ("agent", [agent.id for agent in self.agents]),
-            ("extension", [extension.number for extension in self.extensions]),
-        ):
-            twice = {name for name, count in Counter(names).items() if count > 1}
-            if twice:
-                raise ValueError(f"{kind} given twice: {', '.join(sorted(twice))}")
-        for agent in self.agents:
-            for membership in agent.queues:
-                if membership.queue not in queues:
-                    raise ValueError(f"agent {agent.id}: no queue is named {membership.queue!r}")
-        for queue in self.queues:
-            for destination in (queue.when_full, queue.when_closed, queue.when_no_agents):
-                self._check(destination, queue.name, queues)
-            for overflow in queue.overflow:
-                self._check(overflow.to, queue.name, queues)
+    def _consistent(self) -> Self:
+        names = {queue.name for queue in self.queues}
+        mistakes = [*self._given_twice(), *unknown_queues(self._mentioned_queues(), names)]
+        if mistakes:
+            raise MistakesError(mistakes)
         return self
 
-    @staticmethod
-    def _check(destination: Destination | None, owner: str, queues: set[str]) -> None:
-        if destination and destination.kind == "queue" and destination.target not in queues:
-            raise ValueError(f"queue {owner}: overflows to {destination.target!r}, which is none")
+    def _given_twice(self) -> Iterator[Mistake]:
+        for table, key in (("queues", "name"), ("agents", "id"), ("extensions", "number")):
+            seen: set[str] = set()
+            for place, row in enumerate(getattr(self, table)):
+                name = getattr(row, key)
+                if name in seen:
+                    yield (table, place, key), "given twice"
+                seen.add(name)
+
+    def _mentioned_queues(self) -> Iterator[tuple[Where, str | None]]:
+        for place, agent in enumerate(self.agents):
+            for nth, membership in enumerate(agent.queues):
+                yield ("agents", place, "queues", nth, "queue"), membership.queue
+        for place, queue in enumerate(self.queues):
+            for where, destination in queue.destinations():
+                if destination.kind == "queue":
+                    yield ("queues", place, *where, "target"), destination.target

@@ -19,9 +19,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from config.floor import Floor, Frozen
+from config.floor import Floor, Frozen, MistakesError, Where
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+NAMES = ("id", "number", "code", "name")
+"""By what a row of a list is called, in this order."""
 
 
 class SettingsError(Exception):
@@ -108,7 +110,8 @@ class WebSettings(Frozen):
     @model_validator(mode="after")
     def _key_with_certificate(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key go together")
+            missing = "tls_key" if self.tls_key is None else "tls_certificate"
+            raise MistakesError([((missing,), "has to be set: certificate and key go together")])
         return self
 
 
@@ -138,7 +141,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _known_country(self) -> Self:
         if self.floor.country not in phonenumbers.SUPPORTED_REGIONS:
-            raise ValueError(f"floor.country: {self.floor.country!r} is no country, like CN")
+            what = f"{self.floor.country!r} is no country, like CN"
+            raise MistakesError([(("floor", "country"), what)])
         return self
 
     @classmethod
@@ -176,14 +180,37 @@ def from_values(values: dict[str, Any], source: str) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
-        raise SettingsError(source, [_in_words(item) for item in error.errors()]) from None
+        raise SettingsError(source, in_words(error, values)) from None
 
 
-def _in_words(item: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "settings"
+def in_words(error: ValidationError, values: object) -> list[str]:
+    """One line for each mistake in `values`: its key and what to do."""
+    return [line for item in error.errors() for line in _lines(item, values)]
+
+
+def _lines(item: ErrorDetails, values: object) -> list[str]:
+    found = item.get("ctx", {}).get("error")
+    if isinstance(found, MistakesError):
+        return [f"{_key((*item['loc'], *where), values)}: {what}" for where, what in found.found]
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = "no such setting; is it misspelt?"
     if item["type"] == "missing":
         message = "has to be set"
-    return f"{key}: {message}"
+    return [f"{_key(item['loc'], values)}: {message}"]
+
+
+def _key(where: Where, values: Any) -> str:  # noqa: ANN401 - whatever TOML gives
+    """Such as `floor.agents[1001].queues[0].queue`: who has a name is called by it."""
+    key = ""
+    for part in where:
+        try:
+            values = values[part]
+        except (LookupError, TypeError):  # missing, or from the environment
+            values = None
+        if isinstance(part, int):
+            row = values if isinstance(values, dict) else {}
+            key += f"[{next((row[name] for name in NAMES if name in row), part)}]"
+        else:
+            key += f".{part}"
+    return key.removeprefix(".")

@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from acd.sim.channels import Customer, Phone
 from acd.sim.clockwork import Clockwork
 from acd.sim.pbx import SimPbx
 from acd.sim.server import SimServer
-from config.floor import Floor, Frozen, Name
-from config.settings import SettingsError
+from config.floor import Floor, Frozen, MistakesError, Name, Where, unknown_queues
+from config.settings import SettingsError, in_words
 from cti.inputs import PanelAlive, SetReady, SignIn
 
 LAST_CALLERS_SECONDS = 4 * 3600.0
@@ -85,6 +85,21 @@ class Scenario(Frozen):
     arrivals: list[Arrivals]
     agents: list[AgentGroup]
 
+    @model_validator(mode="after")
+    def _known_queues(self) -> Self:
+        names = {str(queue.get("name")) for queue in self.queues}
+        mistakes = list(unknown_queues(self._mentioned_queues(), names))
+        if mistakes:
+            raise MistakesError(mistakes)
+        return self
+
+    def _mentioned_queues(self) -> Iterator[tuple[Where, str]]:
+        for place, arrivals in enumerate(self.arrivals):
+            yield ("arrivals", place, "queue"), arrivals.queue
+        for place, group in enumerate(self.agents):
+            for nth, name in enumerate(group.queues):
+                yield ("agents", place, "queues", nth), name
+
     def floor(self) -> Floor:
         """The floor with its agents written out, wrap-up 0 unless a queue says otherwise."""
         people = [
@@ -135,15 +150,18 @@ def read(path: Path) -> Scenario:
 
     :raises SettingsError: no such file, no TOML, or a key is wrong.
     """
+    values: dict[str, Any] = {}
     try:
-        return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        scenario = Scenario.model_validate(values)
+        scenario.floor()
     except OSError as error:
         raise SettingsError(str(path), [error.strerror or "cannot be read"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), [f"not a TOML file: {error}"]) from None
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise SettingsError(str(path), problems) from None
+        raise SettingsError(str(path), in_words(error, values)) from None
+    return scenario
 
 
 class ScenarioRun:

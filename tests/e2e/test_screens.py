@@ -171,3 +171,19 @@ async def test_the_live_page_says_when_its_data_is_old(centre: Whole, open_page:
     await expect(leader.get_by_text("Data is")).to_be_visible()
     await centre.start_server()
     await expect(leader.locator("[data-test=as-of]")).to_be_visible()
+
+
+async def test_the_live_page_says_how_the_pbx_is(centre: Whole, open_page: OpenPage) -> None:
+    leader = await open_page()
+    await sign_in(leader, "chen")
+    mark = leader.locator("[data-test=pbx]")
+    alarm = leader.locator("[data-test=alarm][data-code=pbx_disconnected]")
+    await expect(mark).to_have_attribute("data-pbx", "ready")
+    await expect(mark).to_have_text("Asterisk connected")
+    await centre.site.pbx.kill()
+    await expect(mark).to_have_attribute("data-pbx", "disconnected")
+    await expect(mark).to_have_text("Asterisk disconnected")
+    await expect(alarm).to_be_visible()
+    await centre.site.pbx.start()
+    await expect(mark).to_have_attribute("data-pbx", "ready")
+    await expect(alarm).to_be_hidden()

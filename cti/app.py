@@ -10,7 +10,7 @@ import contextlib
 import ssl
 import time
 import tomllib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -54,6 +54,18 @@ LEAVE_SECONDS = 3.0
 """How long the end of the server waits for answers that are under way."""
 ROOM = 20_000
 """Inputs that may wait in the runtime; further ones wait in the link, which may drop them."""
+
+
+class ListenError(Exception):
+    """We cannot listen where we are told to; the message names the settings."""
+
+
+@contextlib.contextmanager
+def _listening(keys: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ListenError(f"{error.strerror}: see {keys}") from error
 
 
 class App:
@@ -153,17 +165,20 @@ class App:
         """Serve until cancelled. Whatever part fails ends the process, which starts again whole.
 
         :param ready: called once the server takes browsers (the PBX and the database may be away).
+        :raises ListenError: an address of ours is taken, or none of this machine's.
         """
         pages = create_app(self._services())
         web_runner = web.AppRunner(pages, access_log=None, shutdown_timeout=LEAVE_SECONDS)
         await web_runner.setup()
-        await self.agi.start(self.settings.pbx.agi_host, self.settings.pbx.agi_port)
         try:
+            with _listening("[pbx] agi_host and agi_port"):
+                await self.agi.start(self.settings.pbx.agi_host, self.settings.pbx.agi_port)
+            with _listening("[web] host and port"):
+                await _site(web_runner, self.settings.web).start()
             async with asyncio.TaskGroup() as group:
                 for part in self._parts():
                     group.create_task(part)
                 group.create_task(watch(pages))
-                await _site(web_runner, self.settings.web).start()
                 ready()
         finally:
             await self.agi.close()

@@ -18,7 +18,7 @@ import structlog
 import uvloop
 
 from config.settings import Settings
-from cti.app import App
+from cti.app import App, ListenError
 from cti.collector import calm
 from cti.journal import SpoolInUseError
 from cti.sandbox.postgres import Postgres, ensure_binaries
@@ -36,7 +36,7 @@ def serve(settings: Settings) -> int:
     configure_logging(settings.server.log_level)
     try:
         uvloop.run(serving(settings, announce))
-    except (SpoolInUseError, SandboxError) as error:
+    except (SpoolInUseError, SandboxError, ListenError) as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - to the operator
         return 2
     return 0

@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import random
 import secrets
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -149,6 +151,7 @@ async def _demo(port: int, agents: int, customers_per_minute: float, state: Path
         place = Place(state, programs.user) if state else programs
         place.make()
         stack.enter_context(_only_one(place))
+        _see_that_free(port)
         ensure_frontend(say=_say)
         floor = demo_floor(agents)
         dsn = await _database(place, ensure_binaries(programs, say=_say), stack)
@@ -182,6 +185,14 @@ def _only_one(place: Place) -> Iterator[None]:
                 " --state of its own"
             ) from None
         yield
+
+
+def _see_that_free(port: int) -> None:
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise SandboxError(f"port {port}: {why}; take another with --port") from None
 
 
 def _say(words: str) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from cti.sandbox.ports import LOOPBACK
 from cti.sandbox.system import PROJECT, Place
 from tests.e2e.conftest import OpenPage, pages
 from tests.e2e.desk import agent_hears, phone_works, sign_in, stage_is, take_seat
@@ -50,17 +52,22 @@ class Demo:
         return await self.process.wait(), said.decode()
 
 
-@asynccontextmanager
-async def demo(port: int, place: Place) -> AsyncIterator[Demo]:
-    """Start the demo and read what it prints; it is killed only if the test has failed."""
-    began = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
+async def start(port: int, place: Place) -> asyncio.subprocess.Process:
+    """Type the command."""
+    return await asyncio.create_subprocess_exec(
         *(PROJECT / "zuoxi", "demo", "--port", str(port), "--state", place.state, *ARGUMENTS),
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         cwd="/",
         start_new_session=True,
     )
+
+
+@asynccontextmanager
+async def demo(port: int, place: Place) -> AsyncIterator[Demo]:
+    """Start the demo and read what it prints; it is killed only if the test has failed."""
+    began = time.monotonic()
+    process = await start(port, place)
     assert process.stderr is not None
     try:
         said = ""
@@ -157,3 +164,16 @@ async def test_it_starts_lives_ends_and_starts_again(
         assert (await second.ctrl_c())[0] == 0
     with capsys.disabled():
         sys.stdout.write(f"\ndemo: first start {first.seconds:.1f} s, {second.seconds:.1f} s\n")
+
+
+async def test_a_port_that_is_taken_is_told_before_anything_starts(
+    place: Place, screens: None
+) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = await start(port, place)
+        _, printed = await refused.communicate()
+    said = " ".join(printed.decode().split())
+    assert refused.returncode == 2
+    assert said.endswith(f"port {port}: Address already in use; take another with --port")
+    assert "starting" not in said

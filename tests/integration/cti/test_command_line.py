@@ -5,6 +5,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import PASSWORD, PROJECT, Person, Whole, small_floor, whole
 
@@ -114,6 +116,23 @@ async def test_the_files_are_shown_first_and_written_after_a_yes(
         assert "[zuoxi-wait]" in (tmp_path / "zuoxi_extensions.conf").read_text()
         assert (tmp_path / "extensions.conf").read_text() == "[mine]\n"
         assert "#include zuoxi_extensions.conf" in said
+
+
+@pytest.mark.parametrize(("table", "key"), [("web", "port"), ("pbx", "agi_port")])
+async def test_a_server_whose_port_is_taken_says_so(
+    sandbox: TestSandbox, database: str, free_port: int, table: str, key: str
+) -> None:
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        values = site.site.values()
+        values["server"] = {"state_folder": str(site.site.folder / "another")}
+        taken = values[table][key]
+        values["web"]["port"] = values["pbx"]["agi_port"] = free_port
+        values[table][key] = taken
+        status, said = await zuoxi("serve", "--config", site.write_settings("taken", values))
+        assert (status, "Traceback" in said) == (2, False), said
+        assert "address already in use" in said
+        assert f"see [{table}]" in said
+        assert (await site.fetch("/healthz"))[0] == 200, "the one that has it goes on"
 
 
 async def test_wrong_settings_are_named(tmp_path: Path) -> None:

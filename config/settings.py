@@ -6,6 +6,7 @@ example is config/zuoxi.example.toml; a test loads it.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as UnreadableVariableError
 
 from config.floor import Floor, Frozen, MistakesError, Where
 
@@ -181,6 +183,13 @@ def from_values(values: dict[str, Any], source: str) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise SettingsError(source, in_words(error, values)) from None
+    except UnreadableVariableError:
+        # It names only the table; the variables that may be meant are few.
+        given = sorted(name for name in os.environ if name.upper().startswith("ZUOXI_"))
+        raise SettingsError(
+            "the environment",
+            [f'one of {", ".join(given)}: a list or a table is given as JSON, such as ["a"]'],
+        ) from None
 
 
 def in_words(error: ValidationError, values: object) -> list[str]:

@@ -18,6 +18,15 @@ def test_the_documented_example_is_valid():
     assert settings.web.host == "127.0.0.1"
 
 
+@pytest.mark.parametrize("name", ["ZUOXI_FLOOR", "ZUOXI_WEB__ORIGINS"])
+def test_a_list_in_the_environment_has_to_be_json(monkeypatch, name):
+    monkeypatch.setenv(name, "no json")
+    with pytest.raises(SettingsError) as refused:
+        load(EXAMPLE)
+    assert name in refused.value.problems[0]
+    assert "JSON" in refused.value.problems[0]
+
+
 def test_environment_overrides_the_file(monkeypatch):
     monkeypatch.setenv("ZUOXI_PBX__AMI_SECRET", "from the environment")
     settings = load(EXAMPLE)

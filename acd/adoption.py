@@ -62,7 +62,7 @@ def _take_over(turn: Turn, item: LinkUp) -> list[Visit]:
         drain(turn)
     _settle_removed(turn)
     for visit_id in list(turn.memory.leaving):
-        waiting.stay(turn, visit_id)
+        waiting.stayed(turn, visit_id)
     fetched = _take_callers(turn, snapshot)
     drain(turn)
     _settle_offers(turn)

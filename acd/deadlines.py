@@ -111,7 +111,8 @@ _DEADLINES: Final[dict[Kind, Callable[[Turn, str], None]]] = {
     "visit": _visit,
     "overflow": _overflow,
     "announce": _announce,
-    "leaving": waiting.stay,
+    "leaving": waiting.unconfirmed,
+    "undecided": waiting.decide,
     "foreign": _foreign,
     "match": _match,
 }

@@ -296,7 +296,8 @@ def _left(turn: Turn, event: ami.UserEvent, at: float) -> None:
             _refuse(turn, call_id, at)
         return
     said = queues.left_by(verb, argument)
-    close(turn, visit, turn.memory.leaving.get(visit.id) or said, at)
+    leaving = turn.memory.leaving.get(visit.id)
+    close(turn, visit, (leaving and leaving.end) or said, at)
 
 
 def _epoch_told(turn: Turn, event: ami.UserEvent, _at: float) -> None:
@@ -363,7 +364,7 @@ def _redirected(
             )
         )
     elif command.context == "zuoxi-leave" and outcome == "refused":
-        waiting.stay(turn, visit.id)
+        waiting.refused(turn, visit.id)
 
 
 # --- what callers said to the dialplan's hooks, what the recordings' checks found ----------------

@@ -18,12 +18,16 @@ from acd.estimate import Pace
 from acd.offers import Offer
 from acd.queues import Visit
 from acd.routing import Key, Router, being
-from acd.timers import Timers
+from acd.timers import Kind, Timers
 from config.floor import Floor, QueueSettings
 from cti import domain
 from cti.domain import AgentId, CallId, LegId, OfferId, QueueName, Recorded
 
 WORKING: Final = frozenset({"offered", "talking", "wrap_up"})
+_OF_VISITS: Final[tuple[Kind, ...]] = (
+    *("visit", "overflow", "announce", "leaving", "undecided", "foreign"),
+)
+"""Deadlines that end with a visit."""
 
 
 class AgentLeg(msgspec.Struct):
@@ -359,7 +363,7 @@ class Fold:
         self._naming.get(visit.sticky_agent or "", {}).pop(visit.id, None)
         line = self.lines[visit.queue]
         del line[bisect_left(line, (queues.line_key(visit, self.queues[visit.queue]), visit.id))]
-        for kind in ("visit", "overflow", "announce", "leaving", "foreign"):
+        for kind in _OF_VISITS:
             self.timers.arm(kind, visit.id, None)
         self._forget(visit)
         pace = self.state.paces[visit.queue]

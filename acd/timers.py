@@ -15,6 +15,7 @@ Kind = Literal[
     "overflow",
     "announce",
     "leaving",  # the dialplan is silent about a caller we sent on
+    "undecided",  # a rule has yet to say whether the caller is sent on
     "match",  # decisions were put off while the news were old
     "foreign",  # a caller is still being offered by a process before us
 ]

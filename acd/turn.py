@@ -7,11 +7,13 @@ it in at once), what the PBX shall do (`send`) and what a person is answered (`r
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from acd.queues import Visit
 from acd.state import AgentLeg, Fold, State
 from config.floor import Floor
 from cti.calls.model import Calls
@@ -47,10 +49,25 @@ class InFlight(msgspec.Struct, frozen=True):
     expected_wait_seconds: float | None = None
 
 
+class Leaving(msgspec.Struct, frozen=True):
+    """A caller who was sent on, until the dialplan confirms it.
+
+    :param rule: what sent the caller on, to be asked again where the PBX did not carry it out.
+    :param end: how the visit will end; None: as the dialplan says.
+    :param asked: the dialplan asks the caller first, so its silence does not say that it failed.
+    """
+
+    rule: Rule
+    end: VisitEnd | None
+    asked: bool
+
+
 class Memory:
     """What this process alone knows, and a new one finds out anew at its first connect.
 
-    :ivar leaving: visit -> how it will end when the dialplan confirms; None: as the dialplan says.
+    :ivar leaving: visits whose callers were sent on.
+    :ivar undecided: visit -> the rule that has yet to say whether the caller is sent on.
+    :ivar sent_in_vain: visit -> how often the caller was sent on and stayed.
     :ivar foreign: visits that are being offered by a process before us.
     :ivar withdrawing: offer -> why we took it back.
     :ivar overtaken: offers whose caller was seen in the wait, moved there by an older process.
@@ -61,7 +78,9 @@ class Memory:
 
     def __init__(self) -> None:
         self.in_flight: dict[str, InFlight] = {}
-        self.leaving: dict[str, VisitEnd | None] = {}
+        self.leaving: dict[str, Leaving] = {}
+        self.undecided: dict[str, Rule] = {}
+        self.sent_in_vain: dict[str, int] = {}
         self.foreign: set[str] = set()
         self.withdrawing: dict[OfferId, str] = {}
         self.overtaken: set[OfferId] = set()
@@ -156,3 +175,5 @@ class Turn:
 
 
 Context = Literal["zuoxi-wait", "zuoxi-leave", "zuoxi-announce"]
+Rule = Callable[[Turn, Visit], None]
+"""A rule of a queue that may send a caller on: closed, full, nobody there, waited too long."""

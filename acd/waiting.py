@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from functools import partial
 
+import msgspec
+
 from acd import agents, estimate, queues
 from acd.offers import Offer
 from acd.queues import Visit
 from acd.state import AgentLeg
-from acd.turn import Context, Turn
+from acd.turn import Context, Leaving, Rule, Turn
 from config.floor import Destination
 from cti import commands as c
 from cti import domain as d
 
 CONFIRM_SECONDS = 4.0
 """So long the dialplan may be silent about a caller who was sent on."""
+AGAIN_SECONDS = 2.0
+"""So long a caller rests whom the PBX could not send on: its last redirect is under way."""
+TRIES = 3
+"""So often a caller is sent on; who stays all the same waits for an agent."""
+APART_SECONDS = 1.0
+"""So near before an overflow nothing is announced: Asterisk refuses the second redirect of two."""
 
 
 def send_to(turn: Turn, visit: Visit, context: Context, exten: str) -> None:
@@ -37,30 +45,70 @@ def send_back(turn: Turn, visit: Visit) -> None:
 
 
 def send_away(
-    turn: Turn, visit: Visit, to: Destination, why: str, end: d.VisitEnd | None = None
+    turn: Turn,
+    visit: Visit,
+    to: Destination,
+    why: str,
+    *,
+    rule: Rule,
+    end: d.VisitEnd | None = None,
 ) -> None:
     """Send the caller on; the visit ends when the dialplan confirms it.
 
     :param why: said to a caller who is hung up on: closed, full, noagents, timeout.
+    :param rule: what says so, and is asked again if the PBX does not carry it out.
     :param end: how the visit will have ended, None: as the dialplan says.
     """
-    if not turn.may_decide or visit.id in turn.memory.leaving:
+    if not turn.may_decide or not turn.router.waits(visit.id):
         return
-    turn.memory.leaving[visit.id] = end
+    turn.memory.leaving[visit.id] = Leaving(rule, end, asked=to.kind == "callback")
     turn.fold.withheld.add(visit.id)
     turn.fold.place(visit, turn.now)
     turn.fold.timers.arm("leaving", visit.id, turn.now + CONFIRM_SECONDS)
     send_to(turn, visit, "zuoxi-leave", queues.leave_exten(turn.state.epoch, to, why))
 
 
-def stay(turn: Turn, visit_id: str) -> None:
-    """The caller was not sent on after all, and waits again."""
-    turn.memory.leaving.pop(visit_id, None)
+def refused(turn: Turn, visit_id: str) -> None:
+    """The PBX did not send the caller on: after a rest the rule is asked again."""
+    leaving = turn.memory.leaving.get(visit_id)
+    if leaving is not None:
+        turn.memory.leaving[visit_id] = msgspec.structs.replace(leaving, asked=False)
+        turn.fold.timers.arm("leaving", visit_id, turn.now + AGAIN_SECONDS)
+
+
+def unconfirmed(turn: Turn, visit_id: str) -> None:
+    """The dialplan did not confirm that it sent the caller on."""
+    if turn.may_decide:
+        stayed(turn, visit_id)
+    else:
+        turn.fold.timers.arm("leaving", visit_id, turn.now + CONFIRM_SECONDS)
+
+
+def stayed(turn: Turn, visit_id: str) -> None:
+    """The caller was not sent on after all, and waits again; the rule is asked again."""
+    leaving = turn.memory.leaving.pop(visit_id)
     turn.fold.withheld.discard(visit_id)
     turn.fold.timers.arm("leaving", visit_id, None)
-    visit = turn.state.visits.get(visit_id)
-    if visit is not None:
-        turn.fold.place(visit, turn.now)
+    turn.fold.place(turn.state.visits[visit_id], turn.now)
+    if not leaving.asked:
+        tries = turn.memory.sent_in_vain.get(visit_id, 0) + 1
+        turn.memory.sent_in_vain[visit_id] = tries
+        if tries < TRIES:
+            put_off(turn, visit_id, leaving.rule)
+
+
+def put_off(turn: Turn, visit_id: str, rule: Rule) -> None:
+    """Have a rule decide as soon as we may, and the caller stands in our wait."""
+    turn.memory.undecided[visit_id] = rule
+    turn.fold.timers.arm("undecided", visit_id, turn.now)
+
+
+def decide(turn: Turn, visit_id: str) -> None:
+    """Ask the rule that was put off."""
+    if turn.may_decide and turn.router.waits(visit_id):
+        turn.memory.undecided.pop(visit_id)(turn, turn.state.visits[visit_id])
+    else:
+        turn.fold.timers.arm("undecided", visit_id, turn.now + AGAIN_SECONDS)
 
 
 def admit(turn: Turn, visit: Visit) -> None:
@@ -78,7 +126,7 @@ def admit(turn: Turn, visit: Visit) -> None:
         for rule in settings.overflow:
             if rule.waiting_over is not None and others + 1 > rule.waiting_over:
                 if not (again and rule.to.kind == "queue"):
-                    send_away(turn, visit, rule.to, "timeout")
+                    send_away(turn, visit, rule.to, "timeout", rule=admit)
                 return
 
 
@@ -88,17 +136,20 @@ def _refuse(
     """Two queues that send their callers to each other end in a hang-up, not in a circle."""
     if again and to.kind == "queue":
         to = Destination(kind="hangup")
-    send_away(turn, visit, to, why, end if to.kind == "hangup" else None)
+    send_away(turn, visit, to, why, rule=admit, end=end if to.kind == "hangup" else None)
 
 
 def unstaffed(turn: Turn, queue: d.QueueName) -> None:
     """Send away who waits in a queue that has no agents any more, where it says so."""
-    to = turn.fold.queues[queue].when_no_agents
-    if to is None or turn.router.signed_in(queue):
-        return
-    for _, visit_id in list(turn.fold.lines[queue]):
-        if turn.router.waits(visit_id):
-            send_away(turn, turn.state.visits[visit_id], to, "noagents", "no_agents")
+    if turn.fold.queues[queue].when_no_agents is not None and not turn.router.signed_in(queue):
+        for _, visit_id in turn.fold.lines[queue]:
+            put_off(turn, visit_id, _without_agents)
+
+
+def _without_agents(turn: Turn, visit: Visit) -> None:
+    to = turn.fold.queues[visit.queue].when_no_agents
+    if to is not None and not turn.router.signed_in(visit.queue):
+        send_away(turn, visit, to, "noagents", rule=_without_agents, end="no_agents")
 
 
 def overflow(turn: Turn, visit: Visit) -> None:
@@ -116,7 +167,7 @@ def overflow(turn: Turn, visit: Visit) -> None:
     if due and waits:
         _, to = max(due, key=lambda each: each[0])
         if to.kind != "queue" or turn.state.visits_had.get(visit.call_id, 0) <= queues.MAX_VISITS:
-            send_away(turn, visit, to, "timeout")
+            send_away(turn, visit, to, "timeout", rule=overflow)
 
 
 def announce(turn: Turn, visit: Visit) -> None:
@@ -124,7 +175,9 @@ def announce(turn: Turn, visit: Visit) -> None:
     settings = turn.fold.queues[visit.queue]
     every = settings.announce_every_seconds
     turn.fold.timers.arm("announce", visit.id, turn.now + every)
-    if not turn.may_decide or not turn.router.waits(visit.id):
+    overflow_at = turn.fold.timers.at("overflow", visit.id)
+    goes_soon = overflow_at is not None and overflow_at < turn.now + APART_SECONDS
+    if goes_soon or not turn.may_decide or not turn.router.waits(visit.id):
         return
     position = turn.fold.position(visit)
     wait = expected_wait_seconds(turn, visit.queue, position)
@@ -160,7 +213,8 @@ def leave(
     exact: bool = True,
 ) -> None:
     """The visit ended."""
-    turn.memory.leaving.pop(visit.id, None)
+    for forget in (turn.memory.leaving, turn.memory.undecided, turn.memory.sent_in_vain):
+        forget.pop(visit.id, None)
     turn.emit(
         d.QueueLeft(
             at=at,

@@ -2,14 +2,14 @@
 
 import pytest
 
-from acd import offers
+from acd import offers, waiting
 from acd.core import Core
 from config.floor import Destination, OpenHours, Overflow, QueueSettings, RelaxStep
 from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
 from cti.ami import events as ami
-from tests.support.centre import START, Centre, floor
+from tests.support.centre import START, Caller, Centre, floor
 
 
 @pytest.fixture
@@ -801,6 +801,121 @@ def test_who_was_not_sent_on_after_all_waits_again() -> None:
     assert not centre.sent(c.Assign)
     centre.wait(4)
     assert centre.offer_of(caller).agent_id == "1001"
+
+
+VOICEMAIL = Destination(kind="voicemail", target="100")
+SENT_AWAY: dict[str, dict[str, object]] = {
+    "closed": {
+        "hours": [OpenHours(days=[1, 2, 3, 4, 5], start="09:00", to="18:00")],
+        "when_closed": VOICEMAIL,
+    },
+    "full": {"max_waiting": 1, "when_full": VOICEMAIL},
+    "no agents": {"when_no_agents": VOICEMAIL},
+    "too many": {"overflow": [Overflow(waiting_over=1, to=VOICEMAIL)]},
+    "too long": {"overflow": [Overflow(after_seconds=1, to=VOICEMAIL)]},
+}
+
+
+def second_sent_away(rule: str) -> tuple[Centre, Caller]:
+    """The second caller was sent away just now by this rule."""
+    centre = Centre(floor(agents=2, **SENT_AWAY[rule]))
+    centre.arrive()
+    caller = centre.arrive()
+    centre.wait(1)
+    assert extens_away(centre, caller) == ["1-voicemail-100"]
+    return centre, caller
+
+
+def sent_away(centre: Centre, caller: Caller) -> list[c.SendTo]:
+    sent = [each for each in centre.sent(c.SendTo) if each.channel == caller.channel]
+    return [each for each in sent if each.context == "zuoxi-leave"]
+
+
+def extens_away(centre: Centre, caller: Caller) -> list[str]:
+    return [each.exten for each in sent_away(centre, caller)]
+
+
+@pytest.mark.parametrize("rule", SENT_AWAY)
+def test_who_could_not_be_sent_away_is_sent_away_again(rule: str) -> None:
+    centre, caller = second_sent_away(rule)
+    centre.done(sent_away(centre, caller)[0], "refused")
+    centre.wait(waiting.AGAIN_SECONDS - 0.1)
+    assert len(sent_away(centre, caller)) == 1
+    centre.wait(0.2)
+    assert extens_away(centre, caller) == 2 * ["1-voicemail-100"]
+    centre.say(caller, "ZxLeave", Verb="voicemail", Argument="100")
+    centre.wait(60)
+    assert len(sent_away(centre, caller)) == 2
+
+
+@pytest.mark.parametrize("rule", SENT_AWAY)
+def test_who_is_never_sent_away_waits_for_an_agent(rule: str) -> None:
+    """The dialplan is silent, as about a number that it does not have."""
+    centre, caller = second_sent_away(rule)
+    centre.wait(3600)
+    assert len(sent_away(centre, caller)) == waiting.TRIES
+    for agent_id in ("1001", "1002"):
+        centre.ready(agent_id)
+    assert centre.offer_of(caller).agent_id == "1002"
+
+
+@pytest.mark.parametrize("rule", SENT_AWAY)
+def test_who_was_to_be_sent_away_when_the_link_broke_is_sent_away_after_it(rule: str) -> None:
+    centre, caller = second_sent_away(rule)
+    centre.lose_link()
+    centre.wait(10)
+    centre.connect(gap=True)
+    assert extens_away(centre, caller) == ["1-voicemail-100", "2-voicemail-100"]
+
+
+def test_a_rule_that_does_not_hold_any_more_sends_nobody_away() -> None:
+    centre = Centre(floor(agents=1, **SENT_AWAY["no agents"]))
+    caller = centre.arrive()
+    centre.done(sent_away(centre, caller)[0], "refused")
+    centre.ready()
+    assert not centre.sent(c.Assign)
+    centre.wait(waiting.AGAIN_SECONDS)
+    assert len(sent_away(centre, caller)) == 1
+    assert centre.offer_of(caller).agent_id == "1001"
+
+
+def test_who_rests_when_the_last_agent_leaves_is_sent_away_afterwards() -> None:
+    centre = Centre(floor(agents=1, **SENT_AWAY["no agents"]))
+    centre.ready()
+    caller = centre.arrive()
+    centre.done(centre.offer_of(caller), "refused")
+    centre.ask(i.SignOut(request_id="r", agent_id="1001"))
+    assert not sent_away(centre, caller)
+    centre.wait(offers.HOLD_SECONDS + waiting.AGAIN_SECONDS)
+    assert leave_of(centre) == "1-voicemail-100"
+
+
+def test_who_was_asked_for_a_call_back_in_vain_is_not_asked_again() -> None:
+    rule = Overflow(after_seconds=10, to=Destination(kind="callback"))
+    centre = Centre(floor(agents=1, overflow=[rule]))
+    caller = centre.arrive()
+    centre.wait(60)
+    assert len(sent_away(centre, caller)) == 1
+
+
+def test_a_call_back_that_was_not_offered_is_offered_again() -> None:
+    rule = Overflow(after_seconds=10, to=Destination(kind="callback"))
+    centre = Centre(floor(agents=1, overflow=[rule]))
+    caller = centre.arrive()
+    centre.wait(10)
+    centre.done(sent_away(centre, caller)[0], "refused")
+    centre.wait(60)
+    assert len(sent_away(centre, caller)) == 2
+
+
+@pytest.mark.parametrize("after_seconds", [30, 31])
+def test_nothing_is_announced_right_before_an_overflow(after_seconds: int) -> None:
+    rule = Overflow(after_seconds=after_seconds, to=VOICEMAIL)
+    centre = Centre(floor(agents=1, announce_every_seconds=30, overflow=[rule]))
+    centre.arrive()
+    centre.wait(after_seconds)
+    spoken = [each.context for each in centre.sent(c.SendTo)]
+    assert spoken == (["zuoxi-leave"] if after_seconds == 30 else ["zuoxi-announce", "zuoxi-leave"])
 
 
 def test_two_queues_cannot_throw_a_caller_to_and_fro_for_ever() -> None:

@@ -182,8 +182,12 @@ def _take_visit(turn: Turn, channel: ChannelState, native: set[str]) -> Visit | 
         pbx.close(turn, visit, "overflowed", turn.now, exact=False)
     elif call_id in turn.state.answered and not _waits(channel, native):
         return None  # in the talk: the dialplan leaves ZX_STATE as it was when the phone was rung
+    had_waited = call_id in turn.state.answered
     pbx.enter(turn, call_id, channel.uniqueid, channel.name, entry=entry, at=turn.now, adopted=True)
-    return turn.fold.visit_of(call_id)
+    visit = turn.fold.visit_of(call_id)
+    if visit is not None and not had_waited:
+        waiting.put_off(turn, visit.id, waiting.admit)
+    return visit
 
 
 def _waits(channel: ChannelState, native: set[str]) -> bool:

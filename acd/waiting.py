@@ -114,20 +114,27 @@ def decide(turn: Turn, visit_id: str) -> None:
 def admit(turn: Turn, visit: Visit) -> None:
     """Turn a caller away who has just entered, if a rule of the queue says so."""
     settings = turn.fold.queues[visit.queue]
-    others = len(turn.fold.lines[visit.queue]) - 1
     again = turn.state.visits_had.get(visit.call_id, 0) > queues.MAX_VISITS
     if not queues.is_open(settings, turn.zone, turn.now):
         _refuse(turn, visit, settings.when_closed, "closed", "closed", again=again)
-    elif settings.max_waiting is not None and others >= settings.max_waiting:
+    elif _too_many(turn, visit, settings.max_waiting):
         _refuse(turn, visit, settings.when_full, "full", "full", again=again)
     elif settings.when_no_agents is not None and not turn.router.signed_in(visit.queue):
         _refuse(turn, visit, settings.when_no_agents, "noagents", "no_agents", again=again)
     else:
         for rule in settings.overflow:
-            if rule.waiting_over is not None and others + 1 > rule.waiting_over:
+            if _too_many(turn, visit, rule.waiting_over):
                 if not (again and rule.to.kind == "queue"):
                     send_away(turn, visit, rule.to, "timeout", rule=admit)
                 return
+
+
+def _too_many(turn: Turn, visit: Visit, limit: int | None) -> bool:
+    """Whether so many wait already. Who began to after this caller does not count."""
+    line = turn.fold.lines[visit.queue]
+    if limit is None or len(line) <= limit:
+        return False
+    return sum(turn.state.visits[each].order < visit.order for _, each in line) >= limit
 
 
 def _refuse(

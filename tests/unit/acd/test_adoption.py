@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from config.floor import QueueSettings
+from config.floor import Destination, OpenHours, Overflow, QueueSettings
 from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
@@ -84,6 +84,88 @@ def test_a_blacklisted_caller_who_came_meanwhile_is_hung_up_on_wherever_he_waits
     assert not new.events(d.QueueEntered)
     new.hang_up(caller)
     assert new.last(d.CallEnded).outcome == "refused"
+
+
+VOICEMAIL = Destination(kind="voicemail", target="100")
+
+
+def came_meanwhile(centre: Centre, callers: int = 1, state: str = "waiting") -> list[Caller]:
+    """So many callers entered the queue, and the server did not hear of it."""
+    found = []
+    for n in range(callers):
+        found.append(Caller(uniqueid=f"{int(START)}.{800 + n}", queue="support"))
+        found[-1].variables = {
+            "ZX_QUEUE": "support",
+            "ZX_STATE": state,
+            "ZX_ENTERED": f"{centre.now:.3f}",
+        }
+        centre.callers[found[-1].uniqueid] = found[-1]
+    return found
+
+
+def sent_away(centre: Centre) -> list[str]:
+    return [each.channel for each in centre.sent(c.SendTo) if each.context == "zuoxi-leave"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {
+            "hours": [OpenHours(days=[1, 2, 3, 4, 5], start="09:00", to="18:00")],
+            "when_closed": VOICEMAIL,
+        },
+        {"max_waiting": 1, "when_full": VOICEMAIL},
+        {"when_no_agents": VOICEMAIL},
+        {"overflow": [Overflow(waiting_over=1, to=VOICEMAIL)]},
+    ],
+)
+def test_who_came_meanwhile_is_turned_away_by_the_rules_of_the_queue(
+    rules: dict[str, object], restarted: bool
+) -> None:
+    centre = Centre(floor(agents=1, **rules))
+    centre.lose_link()
+    if restarted:
+        centre = centre.restarted()
+    *_, last = came_meanwhile(centre, 2)
+    centre.connect(gap=True)
+    assert last.channel in sent_away(centre)
+    assert centre.sent(c.SendTo)[-1].exten == "2-voicemail-100"
+
+
+def test_of_those_who_came_meanwhile_only_who_is_too_many_is_turned_away() -> None:
+    centre = Centre(floor(agents=1, max_waiting=3, when_full=VOICEMAIL))
+    centre.arrive()
+    centre.lose_link()
+    came = came_meanwhile(centre, 4)
+    centre.connect(gap=True)
+    assert sent_away(centre) == [caller.channel for caller in came[2:]]
+
+
+def test_who_came_meanwhile_and_waits_natively_is_turned_away_when_fetched() -> None:
+    centre = Centre(floor(agents=1, when_no_agents=VOICEMAIL))
+    centre.lose_link()
+    (caller,) = came_meanwhile(centre, state="native")
+    centre.connect(gap=True, native_waiting=[caller.uniqueid])
+    assert not sent_away(centre)
+    centre.say(caller, "ZxWait", Queue="support")
+    centre.wait(2)
+    assert sent_away(centre) == [caller.channel]
+
+
+def test_who_waits_again_after_a_talk_is_not_turned_away() -> None:
+    centre = Centre(floor(agents=1, max_waiting=1, when_full=VOICEMAIL))
+    centre.ready()
+    caller = centre.arrive()
+    centre.talk(caller)
+    centre.arrive()
+    centre.lose_link()
+    centre.agent_legs.clear()
+    caller.bridge_id = None
+    caller.variables["ZX_STATE"] = "waiting"
+    centre.connect(gap=True)
+    assert len(centre.core.state.visits) == 2
+    assert not sent_away(centre)
 
 
 def test_how_a_caller_left_in_the_gap_is_read_from_the_channel(one: Centre) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from acd import agents, pbx, presence, queues, waiting
+from acd import agents, offers, pbx, presence, queues, waiting
 from acd.agents import Agent
 from acd.offers import Offer
 from acd.queues import VARIABLES, Visit, read_entry
@@ -43,10 +43,11 @@ def link_up(turn: Turn, item: LinkUp) -> None:
     if turn.fenced:
         return
     _tell_connect(turn, item)
+    withdrawn, turn.memory.withdrawing = turn.memory.withdrawing, {}
     turn.adopting = True
     fetched = _take_over(turn, item)
     turn.adopting = False
-    _decide_anew(turn, fetched)
+    _decide_anew(turn, fetched, withdrawn)
     drain(turn)
     _settle_native_queues(turn, snapshot)
     turn.memory.pbx_restarted = False
@@ -72,17 +73,17 @@ def _take_over(turn: Turn, item: LinkUp) -> list[Visit]:
     return fetched
 
 
-def _decide_anew(turn: Turn, fetched: list[Visit]) -> None:
-    """What was not decided while the picture was half of the old and half of the new."""
+def _decide_anew(turn: Turn, fetched: list[Visit], withdrawn: dict[d.OfferId, str]) -> None:
+    """What was not decided while the picture was half of the old and half of the new.
+
+    :param withdrawn: offers that were to be taken back, and why. Those that go on were not.
+    """
     for visit in fetched:
         if visit.id in turn.state.visits and visit.native:
             waiting.send_back(turn, visit)
     for offer in list(turn.state.offers.values()):
-        agent = turn.state.agents[offer.agent_id]
-        if not agent.reachable:
-            presence.withdraw(turn, offer, "unreachable")
-        elif any(call_id != offer.call_id for call_id in agent.legs.values()):
-            presence.withdraw(turn, offer, "agent_busy")
+        rejected = withdrawn.get(offer.id) == offers.REJECTED
+        presence.decide_anew(turn, offer, rejected=rejected)
     for queue in turn.fold.queues:
         waiting.unstaffed(turn, queue)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from acd import agents, presence
+from acd import agents, offers, presence
 from acd.agents import Agent
 from acd.state import Answered
 from acd.turn import Turn
@@ -141,7 +141,7 @@ def _reject_offer(turn: Turn, item: i.RejectOffer, agent: Agent) -> None:
     elif not turn.link_up:
         turn.reply(item, "pbx_down")
     else:
-        presence.withdraw(turn, offer, "rejected_in_panel")
+        presence.withdraw(turn, offer, offers.REJECTED)
         turn.reply(item)
 
 

@@ -22,6 +22,7 @@ WITHDRAWN_SECONDS: Final = 2.0
 """So long after we fetched a caller back the PBX may still say that an offer came to an end. Where
 the fetching overtook the offer, there was none, and it says nothing."""
 REFUSED: Final = "refused"
+REJECTED: Final = "rejected_in_panel"
 OVERTAKEN: Final = "overtaken"
 OVERTAKEN_SECONDS: Final = 2.0
 """So long an offer may show no ringing phone after a stale redirect put its caller back into the
@@ -83,7 +84,7 @@ BY_STATUS: Final[dict[str, str]] = {
 """DIALSTATUS -> reason, where the dialplan gave none that we know."""
 
 BY_WITHDRAWAL: Final[dict[str, Ending]] = {
-    "rejected_in_panel": Ending("rejected", "rejected_in_panel", counts_as_miss=True),
+    REJECTED: Ending("rejected", REJECTED, counts_as_miss=True),
     "agent_signed_out": Ending("rescinded", "agent_signed_out"),
     "agent_busy": Ending("rescinded", "agent_busy"),
     "unreachable": Ending("failed", "unreachable"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from acd import agents
+from acd import agents, offers
 from acd.agents import Agent
 from acd.offers import Offer
 from acd.turn import Turn
@@ -106,6 +106,22 @@ def withdraw(turn: Turn, offer: Offer, why: str) -> None:
             epoch=turn.state.epoch,
         )
     )
+
+
+def decide_anew(turn: Turn, offer: Offer, *, rejected: bool) -> None:
+    """Take a pending offer back that is not to go on, after a time in which we could not.
+
+    :param rejected: the agent did not want it.
+    """
+    agent = turn.state.agents[offer.agent_id]
+    if not agent.reachable:
+        withdraw(turn, offer, "unreachable")
+    elif any(call_id != offer.call_id for call_id in agent.legs.values()):
+        withdraw(turn, offer, "agent_busy")
+    elif agent.sign_out_after is not None:
+        withdraw(turn, offer, "agent_signed_out")
+    elif rejected:
+        withdraw(turn, offer, offers.REJECTED)
 
 
 def tell_phone(turn: Turn, agent: Agent) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from config.floor import AgentSettings, ExtensionSettings, Floor, Membership, QueueSettings
+from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
 from tests.support.centre import Caller, Centre
@@ -150,14 +151,23 @@ class Day:
 
     _hang_up = _abandon
 
-    def _answer(self, one: int, _two: int) -> None:
+    def _answer(self, one: int, two: int) -> None:
+        """The phone is answered; an offer that is being taken back comes back, or that is lost."""
         found = self._offered(one)
-        if found is not None and not self.centre.core._turn.memory.withdrawing:
-            offer, caller = found
-            if offer.leg_id is None:
-                self.centre.ring(caller)
-            self.centre.pick_up(offer.agent_id)
-            caller.variables["ZX_STATE"] = "offered"
+        if found is None:
+            return
+        offer, caller = found
+        if offer.leg_id is None:
+            self.centre.ring(caller)
+        self.centre.pick_up(offer.agent_id)
+        if offer.id in self.centre.core.state.offers and two % 2:
+            self._come_back(one, "rescinded")
+            return
+        caller.variables["ZX_STATE"] = "offered"
+        for command in self.centre.sent(c.Withdraw):
+            if command.offer_id == offer.id:
+                self.centre.done(command, "timed_out")
+        assert offer.id not in self.centre.core.state.offers
 
     def _come_back(self, number: int, reason: str) -> None:
         found = self._offered(number)

@@ -223,6 +223,41 @@ def test_an_offer_that_ended_in_the_gap_is_no_miss(one: Centre) -> None:
     assert one.agent().state == "offered"
 
 
+def rejected_into_a_dead_link(one: Centre) -> Caller:
+    """The agent does not want the offer, and that is lost: the link broke and nobody knew yet."""
+    caller = one.arrive()
+    assign = one.ring(caller)
+    one.ask(i.RejectOffer(request_id="r", agent_id="1001", offer_id=assign.offer_id))
+    one.lose_link()
+    return caller
+
+
+def test_what_was_rejected_into_a_dead_link_is_taken_back_after_it(one: Centre) -> None:
+    caller = rejected_into_a_dead_link(one)
+    one.connect(gap=True)
+    assert len(one.sent(c.Withdraw)) == 2
+    one.come_back(caller, "rescinded")
+    assert one.last(d.OfferEnded).detail == "rejected_in_panel"
+
+
+def test_who_answered_what_was_rejected_into_a_dead_link_talks(one: Centre) -> None:
+    caller = rejected_into_a_dead_link(one)
+    uniqueid, _ = one.agent_legs["1001"]
+    caller.bridge_id = f"b{uniqueid}"
+    one.connect(gap=True)
+    assert (one.agent().state, one.last(d.OfferEnded).end) == ("talking", "accepted")
+    assert one.last(d.QueueLeft).reason == "answered"
+    assert len(one.sent(c.Withdraw)) == 1
+
+
+def test_an_agent_who_signed_out_without_a_link_is_not_rung_on(one: Centre) -> None:
+    one.ring(one.arrive())
+    one.lose_link()
+    one.ask(i.SignOut(request_id="r", agent_id="1001"))
+    one.connect(gap=True)
+    assert one.sent(c.Withdraw)
+
+
 def test_a_miss_over_a_lost_link_does_not_count(one: Centre) -> None:
     caller = one.arrive()
     one.ring(caller)

@@ -574,6 +574,66 @@ def test_answering_what_was_just_rejected_is_no_answer(one: Centre) -> None:
     assert one.last(d.OfferEnded).end == "rejected"
 
 
+def rejected(one: Centre) -> tuple[Caller, c.Withdraw]:
+    """The phone rings, and the agent does not want the call."""
+    caller = one.arrive()
+    assign = one.ring(caller)
+    one.ask(i.RejectOffer(request_id="r", agent_id="1001", offer_id=assign.offer_id))
+    return caller, one.sent(c.Withdraw)[-1]
+
+
+@pytest.mark.parametrize("result", ["timed_out", "unknown", "refused"])
+def test_who_answers_what_was_not_taken_back_has_answered(one: Centre, result: str) -> None:
+    caller, withdraw = rejected(one)
+    one.wait(1)
+    one.pick_up("1001")
+    one.wait(4)
+    one.done(withdraw, result)
+    assert one.agent().state == "talking"
+    left = one.last(d.QueueLeft)
+    assert (left.reason, left.agent_id, left.waited_seconds) == ("answered", "1001", 1)
+    assert one.last(d.OfferEnded).end == "accepted"
+    one.hang_up(caller)
+    assert one.agent().state == "wrap_up"
+    assert len(one.sent(c.Withdraw)) == 1
+
+
+@pytest.mark.parametrize("result", ["timed_out", "unknown"])
+def test_a_phone_that_rings_on_is_taken_back_again(one: Centre, result: str) -> None:
+    caller, withdraw = rejected(one)
+    one.done(withdraw, result)
+    assert len(one.sent(c.Withdraw)) == 2
+    one.come_back(caller, "rescinded")
+    assert one.last(d.OfferEnded).end == "rejected"
+
+
+def test_a_reason_that_has_gone_takes_nothing_back(one: Centre) -> None:
+    one.ring(one.arrive())
+    one.set_device("8001", "UNAVAILABLE")
+    one.set_device("8001", "NOT_INUSE")
+    one.done(one.sent(c.Withdraw)[-1], "timed_out")
+    assert len(one.sent(c.Withdraw)) == 1
+    one.pick_up("1001")
+    assert one.agent().state == "talking"
+
+
+@pytest.mark.parametrize("result", ["timed_out", None])
+def test_who_answered_and_transferred_the_call_is_not_undone(
+    one: Centre, result: str | None
+) -> None:
+    """The customer talks to a number outside, and is not torn out of that."""
+    caller, withdraw = rejected(one)
+    one.pick_up("1001")
+    one.hear(one._channel_event(ami.BridgeLeave, caller, bridge_id=caller.bridge_id))
+    one.end_agent_leg("1001")
+    if result is not None:
+        one.done(withdraw, result)
+    one.wait(60)
+    assert one.last(d.QueueLeft).reason == "answered"
+    assert one.agent().state == "ready"
+    assert not one.sent(c.SendTo)
+
+
 def test_signing_out_while_offered_takes_the_offer_back(one: Centre) -> None:
     caller = one.arrive()
     one.ring(caller)

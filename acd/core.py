@@ -24,8 +24,8 @@ from cti.domain import AgentId, Recorded
 
 BEHIND_SECONDS: Final = 2.0
 CATCH_UP_SECONDS: Final = 0.1
-"""While news are older than this, more of it is on the way: nobody is offered a call on the
-strength of what may be over, at most until a tick comes in between."""
+"""While news are older than this, more of it is on the way, and nobody is offered a call on the
+strength of what may be over: for so long, since news that stay old must not stop the work."""
 
 
 class Output(msgspec.Struct):
@@ -77,7 +77,8 @@ class Core:
         turn.begin(now)
         if isinstance(item, i.PbxEvent) and now - item.at > BEHIND_SECONDS:
             turn.behind = True
-            turn.fold.timers.arm("match", "", now + CATCH_UP_SECONDS)
+            if turn.fold.timers.at("match", "") is None:
+                turn.fold.timers.arm("match", "", now + CATCH_UP_SECONDS)
         if isinstance(item, i.Request):
             desk.request(turn, item)
         elif not turn.fenced or isinstance(item, i.LinkUp):

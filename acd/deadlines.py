@@ -101,8 +101,9 @@ def _foreign(turn: Turn, visit_id: str) -> None:
     pbx.own_again(turn, visit_id)
 
 
-def _match(_turn: Turn, _key: str) -> None:
-    """Nothing to do here: matching follows every step."""
+def _match(turn: Turn, _key: str) -> None:
+    """Matching follows every step, and this one does not wait for fresher news."""
+    turn.behind = False
 
 
 _DEADLINES: Final[dict[Kind, Callable[[Turn, str], None]]] = {

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from acd.core import CATCH_UP_SECONDS
 from config.floor import Destination, OpenHours, Overflow, QueueSettings
 from cti import commands as c
 from cti import domain as d
@@ -512,6 +513,22 @@ def test_old_news_is_no_ground_for_an_offer(one: Centre) -> None:
     assert not one.sent(c.Assign)
     one.wait(0.1)
     assert one.sent(c.Assign)
+
+
+def test_news_that_stay_old_put_an_offer_off_but_not_for_ever(one: Centre) -> None:
+    """A busy PBX, be it late or its clock: no tick ever comes between two of its events."""
+
+    def hear_old(event: ami.AmiEvent) -> None:
+        one.step(i.PbxEvent(event=event, at=one.now - 3))
+
+    began = one.now
+    channel = {"channel": "PJSIP/trunk-9.9", "uniqueid": "9.9", "linkedid": "9.9"}
+    hear_old(ami.Newchannel(**channel, state=6))
+    hear_old(ami.UserEvent(name="ZxEnter", **channel, headers={"Queue": "support"}))
+    while not one.sent(c.Assign) and one.now < began + 10:
+        one.now += 0.01
+        hear_old(ami.DeviceStateChange(device="PJSIP/other", device_state="INUSE"))
+    assert one.now - began == pytest.approx(CATCH_UP_SECONDS, abs=0.011)
 
 
 # --- what the dialplan may say at any time -----------------------------------------------------

@@ -19,6 +19,7 @@ def broken(turn: Turn, now: float) -> list[str]:
     return [
         *_offers(turn),
         *_agents(turn, now),
+        *_phones(turn),
         *_visits(turn),
         *_idle_hands(turn),
         *_index(turn),
@@ -61,6 +62,14 @@ def _agents(turn: Turn, now: float) -> Iterator[str]:
             yield f"agent {agent.id} does not hold extension {agent.extension}"
         if agent.state == "not_ready" and agent.reason is None:
             yield f"agent {agent.id} is not ready without a reason"
+
+
+def _phones(turn: Turn) -> Iterator[str]:
+    """What stands at an extension is the call of the agent who sits there."""
+    for extension, agent_id in turn.state.seats.items():
+        for _, leg in turn.calls.at_extension(extension):
+            if leg.agent_id != agent_id:
+                yield f"leg {leg.leg_id} at {extension} is not agent {agent_id}'s"
 
 
 def _abandoned(turn: Turn, agent: Agent, offer: Offer | None, now: float) -> bool:

@@ -13,12 +13,24 @@ from cti import domain as d
 
 
 def sign_in(turn: Turn, agent: Agent, extension: str, *, took_over: bool) -> None:
-    """Give the agent the seat, not ready yet."""
+    """Give the agent the seat, not ready yet, and the calls that its phone is in."""
     turn.emit(
         d.AgentSignedIn(at=turn.now, agent_id=agent.id, extension=extension, took_over=took_over)
     )
     tell_phone(turn, agent)
     turn.emit(agents.changed(agent, "sign_in", turn.now, reason=agents.JUST_SIGNED_IN))
+    for call, leg in turn.calls.at_extension(extension):
+        if leg.agent_id != agent.id:
+            turn.emit(
+                d.LegRenamed(
+                    at=turn.now,
+                    call_id=call.call_id,
+                    leg_id=leg.leg_id,
+                    channel=leg.channel,
+                    kind=leg.kind,
+                    agent_id=agent.id,
+                )
+            )
 
 
 def sign_out(turn: Turn, agent: Agent, reason: str, at: float) -> None:

@@ -273,6 +273,7 @@ class Fold:
             self._take_leg(event.leg_id)
             if event.kind == "agent" or event.agent_id is not None:
                 self._give_leg(event.leg_id, event.agent_id, event.call_id, event.channel)
+                self.state.legs[event.leg_id].bridge_id = None if leg is None else leg.bridge_id
         visit = self.visit_of(event.call_id)
         if visit is not None and visit.leg_id == event.leg_id:
             visit.channel = event.channel

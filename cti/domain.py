@@ -109,7 +109,9 @@ class LegAnswered(CallEvent, frozen=True, kw_only=True, tag=True):
 
 
 class LegRenamed(CallEvent, frozen=True, kw_only=True, tag=True):
-    """A masquerade gave the leg another channel name, or another kind after a transfer."""
+    """The leg has another channel name (a masquerade), another kind (a transfer, a queue), or
+    another agent, who signed in at its phone.
+    """
 
     leg_id: LegId
     channel: str

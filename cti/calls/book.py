@@ -272,6 +272,10 @@ class Book:
         if handler is not None:
             handler(event)
 
+    def legs_at(self, extension: str) -> list[LegId]:
+        """The live legs of live calls that stand at the extension."""
+        return list(self._legs_of_extension.get(extension, ()))
+
     def busy(self, extension: str) -> bool:
         """Whether a live leg of a live call stands at the extension."""
         return extension in self._legs_of_extension

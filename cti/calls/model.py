@@ -150,6 +150,11 @@ class Calls:
         leg_id = self._book.names.get(name)
         return None if leg_id is None else self._book.owners.get(leg_id)
 
+    def at_extension(self, extension: str) -> list[tuple[Call, Leg]]:
+        """The live legs at one of our extensions, each with its call."""
+        calls = ((leg_id, self._book.owners[leg_id]) for leg_id in self._book.legs_at(extension))
+        return [(call, call.legs[leg_id]) for leg_id, call in calls]
+
     def live(self) -> Iterable[Call]:
         """All calls that have not ended."""
         return [c for i, c in self._book.calls.items() if c.live and i == c.call_id]
@@ -370,7 +375,10 @@ class Calls:
         return []
 
     def _queued(self, call: Call, leg: Leg, at: float) -> list[DomainEvent]:
-        """Who waits in a queue is the customer of that call, also at an extension of ours."""
+        """Who waits in a queue is the customer of that call, also at an extension of ours.
+
+        An agent who asks a queue is on the phone all the same: the leg stays the agent's.
+        """
         if leg.kind == "customer":
             return []
         return [
@@ -380,7 +388,7 @@ class Calls:
                 leg_id=leg.leg_id,
                 channel=leg.channel,
                 kind="customer",
-                agent_id=None,
+                agent_id=leg.agent_id,
             )
         ]
 

@@ -200,13 +200,13 @@ class Day:
         self.centre.wait(one % 45)
 
     def _dial_out(self, one: int, _two: int) -> None:
-        """A leg of the agent appears in another call, or the one that is there ends."""
+        """A leg at the agent's phone appears in another call, or the one that is there ends."""
         agent = self._agent(one)
         theirs = self.centre.agent_legs.get(agent.id)
         if theirs is not None and theirs[1].uniqueid.startswith("out"):
             self.centre.end_agent_leg(agent.id)
-        elif theirs is None and agent.extension is not None and self._up() and not agent.legs:
-            self.centre.start_agent_leg(agent.id, agent.extension, Caller(f"out{one}", ""))
+        elif theirs is None and self._up() and not agent.legs:
+            self.centre.start_agent_leg(agent.id, f"8{agent.id[1:]}", Caller(f"out{one}", ""))
 
     def _phone(self, one: int, _two: int) -> None:
         """A phone loses its registration, or is back."""

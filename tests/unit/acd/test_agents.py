@@ -9,6 +9,7 @@ from acd.agents import Agent, IllegalTransitionError, Trigger
 from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
+from cti.ami import events as ami
 from cti.domain import AgentState
 from tests.support.centre import Centre, floor
 
@@ -194,6 +195,61 @@ def test_a_panel_lost_while_ringing_takes_the_offer_back_without_a_miss() -> Non
     centre.come_back(caller, "rescinded")
     assert centre.last(d.OfferEnded).counts_as_miss is False
     assert centre.agent().missed == 0
+
+
+def phone_rings_out(centre: Centre, *, exten: str) -> dict[str, str]:
+    """Somebody dials at the phone of 1001."""
+    leg = {"channel": "PJSIP/8001-x", "uniqueid": "50.1", "linkedid": "50.1"}
+    centre.hear(ami.Newchannel(**leg, state=6, caller_number="8001", exten=exten))
+    return leg
+
+
+def test_an_agent_who_phones_a_queue_is_on_the_phone() -> None:
+    centre = Centre(floor(agents=2))
+    centre.ready("1001")
+    leg = phone_rings_out(centre, exten="support")
+    centre.hear(ami.UserEvent(name="ZxEnter", **leg, headers={"Queue": "support"}))
+    assert centre.agent("1001").state == "talking"
+    assert not centre.sent(c.Assign)
+    centre.ready("1002")
+    assert centre.sent(c.Assign)[-1].agent_id == "1002"
+    centre.hear(ami.Hangup(**leg, cause=16))
+    assert centre.agent("1001").state == "ready"
+    assert centre.last(d.CallEnded).outcome == "abandoned"
+
+
+def test_who_signs_in_at_a_phone_in_a_call_is_on_that_call() -> None:
+    centre = Centre(floor(agents=2))
+    leg = phone_rings_out(centre, exten="013800138000")
+    centre.ready("1001")
+    assert (centre.agent().state, centre.agent().call_id) == ("talking", "n1-50.1")
+    centre.arrive()
+    assert not centre.sent(c.Assign)
+    centre.hear(ami.Hangup(**leg, cause=16))
+    assert (centre.agent().state, centre.agent().reason) == ("not_ready", "signed_in")
+    centre.ready("1001")
+    assert centre.sent(c.Assign)
+
+
+def test_who_signs_in_at_a_phone_that_waits_in_a_queue_is_not_offered_that_call() -> None:
+    centre = Centre(floor(agents=2))
+    leg = phone_rings_out(centre, exten="support")
+    centre.hear(ami.UserEvent(name="ZxEnter", **leg, headers={"Queue": "support"}))
+    centre.ready("1001")
+    assert centre.agent("1001").state == "talking"
+    assert not centre.sent(c.Assign)
+
+
+def test_a_call_at_the_seat_goes_to_who_takes_it_over() -> None:
+    """The phone of an agent rings on a little while the next one signs in."""
+    centre = Centre(floor(agents=2))
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.ring(caller)
+    leg, _ = centre.agent_legs.pop("1001")
+    centre.hang_up(caller)
+    centre.sign_in("1002", "8001", confirm_takeover=True)
+    assert (centre.agent("1001").legs, list(centre.agent("1002").legs)) == ({}, [leg])
 
 
 def test_a_browser_that_stays_away_is_signed_out() -> None:

@@ -212,6 +212,17 @@ def apply_state(agent: Agent, event: AgentStateChanged) -> None:
     agent.call_id = event.call_id
 
 
+def call_merged(agent: Agent, gone: CallId, into: CallId) -> None:
+    """Fold the other id of a call into what the agent has to do with it."""
+    if agent.call_id == gone:
+        agent.call_id = into
+    if agent.before is not None and agent.before.call_id == gone:
+        agent.before = msgspec.structs.replace(agent.before, call_id=into)
+    if gone in agent.recent:
+        queue = agent.recent.pop(gone)
+        agent.recent[into] = agent.recent.pop(into, None) or queue
+
+
 def _interrupted(agent: Agent) -> Interrupted:
     if agent.state == "offered":
         return Interrupted()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from acd import agents, offers, presence
 from acd.agents import Agent
 from acd.state import Answered
@@ -29,7 +31,13 @@ def request(turn: Turn, item: i.Request) -> None:
     elif agent.state == "signed_out" and not isinstance(item, i.SignIn | i.SaveDisposition):
         turn.reply(item, "not_signed_in")
     else:
-        _REQUESTS[type(item)](turn, item, agent)
+        _REQUESTS[type(item)](turn, _as_named_now(turn, item), agent)
+
+
+def _as_named_now(turn: Turn, item: i.Request) -> i.Request:
+    """A screen may name a call as it was before it became part of another one."""
+    call = turn.calls.call(getattr(item, "call_id", ""))
+    return item if call is None else msgspec.structs.replace(item, call_id=call.call_id)
 
 
 # --- the seat ------------------------------------------------------------------------------------

@@ -318,7 +318,12 @@ class Fold:
         for offer in state.offers.values():
             offer.call_id = into if offer.call_id == gone else offer.call_id
         for each in state.agents.values():
-            each.call_id = into if each.call_id == gone else each.call_id
+            agents.call_merged(each, gone, into)
+        if gone in state.answered:
+            state.answered[gone].visit.call_id = into
+        if gone in state.unrecorded:
+            state.unrecorded.remove(gone)
+            state.unrecorded.add(into)
         for kept in (state.answered, state.recordings):
             _move(kept, gone, into)
         state.visits_had[into] = state.visits_had.get(into, 0) + state.visits_had.pop(gone, 0)

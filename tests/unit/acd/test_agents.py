@@ -5,13 +5,14 @@ from typing import get_args
 import pytest
 
 from acd import agents
-from acd.agents import Agent, IllegalTransitionError, Trigger
+from acd.agents import Agent, IllegalTransitionError, Interrupted, Trigger
+from acd.core import Core
 from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
 from cti.ami import events as ami
-from cti.domain import AgentState
-from tests.support.centre import Centre, floor
+from cti.domain import AgentState, Recorded
+from tests.support.centre import START, Caller, Centre, floor
 
 STATES = get_args(AgentState)
 
@@ -250,6 +251,51 @@ def test_a_call_at_the_seat_goes_to_who_takes_it_over() -> None:
     centre.hang_up(caller)
     centre.sign_in("1002", "8001", confirm_takeover=True)
     assert (centre.agent("1001").legs, list(centre.agent("1002").legs)) == ({}, [leg])
+
+
+def transferred() -> tuple[Centre, Caller, str]:
+    """The first agent asked the second, who now talks to the customer; the id of the asking."""
+    centre = Centre(floor(agents=2, recording="always"))
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.talk(caller)
+    centre.ready("1002")
+    asks = {"channel": "PJSIP/8001-2", "uniqueid": "60.1", "linkedid": "60.1"}
+    asked = {"channel": "PJSIP/8002-1", "uniqueid": "60.2", "linkedid": "60.1"}
+    centre.hear(ami.Newchannel(**asks, state=6, caller_number="8001", exten="8002"))
+    centre.hear(ami.Newchannel(**asked, state=6))
+    centre.hear(ami.BridgeEnter(**asked, bridge_id="b2"))
+    assert centre.agent("1002").call_id == "n1-60.1"
+    centre.hear(ami.BridgeLeave(**asked, bridge_id="b2"))
+    centre.hear(ami.BridgeEnter(**asked, bridge_id=str(caller.bridge_id)))
+    assert centre.last(d.CallMerged).merged_call_id == "n1-60.1"
+    return centre, caller, "n1-60.1"
+
+
+@pytest.mark.parametrize("named", ["as it is", "as it was"])
+@pytest.mark.parametrize("over", [False, True])
+def test_who_was_asked_and_took_the_call_saves_its_outcome(named: str, *, over: bool) -> None:
+    centre, caller, before = transferred()
+    call_id = caller.call_id if named == "as it is" else before
+    if over:
+        centre.hear(ami.Hangup(channel="PJSIP/8002-1", uniqueid="60.2", linkedid="60.1", cause=16))
+        centre.hang_up(caller)
+    save = i.SaveDisposition(request_id="r", agent_id="1002", call_id=call_id, code="resolved")
+    assert centre.ask(save).code is None
+    assert centre.last(d.DispositionSaved).call_id == caller.call_id
+    assert caller.call_id in centre.agent("1001").recent
+
+
+def test_what_became_part_of_another_call_is_known_as_that() -> None:
+    core = Core(floor(agents=1), "n1")
+    agent = core.state.agents["1001"]
+    agent.before = Interrupted("wrap_up", None, START + 20, "n1-gone", "support")
+    agent.recent = {"n1-gone": "support", "n1-into": None}
+    core.state.unrecorded = {"n1-gone"}
+    core.evolve(Recorded(1, d.CallMerged(at=START, call_id="n1-into", merged_call_id="n1-gone")))
+    assert agent.before.call_id == "n1-into"
+    assert agent.recent == {"n1-into": "support"}
+    assert core.state.unrecorded == {"n1-into"}
 
 
 def test_a_browser_that_stays_away_is_signed_out() -> None:

@@ -66,6 +66,24 @@ def test_late_news_of_the_native_queue_do_not_end_a_talk() -> None:
     assert centre.agent().state == "talking"
 
 
+def test_a_caller_whose_call_became_part_of_another_waits_again() -> None:
+    centre = Centre(floor(agents=1))
+    other = {"channel": "PJSIP/trunk-9", "uniqueid": "9.1", "linkedid": "9.1"}
+    centre.hear(ami.Newchannel(**other, state=6))
+    centre.wait(1)
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.talk(caller)
+    centre.hear(ami.BridgeEnter(**other, bridge_id=str(caller.bridge_id)))
+    assert centre.last(d.CallMerged).merged_call_id == caller.call_id
+    centre.hear(ami.Hangup(**other, cause=16))
+    centre.end_agent_leg("1001")
+    centre.hear(centre._channel_event(ami.BridgeLeave, caller, bridge_id=caller.bridge_id))
+    centre.say(caller, "ZxWait", Queue="support")
+    (visit,) = centre.core.state.visits.values()
+    assert (visit.call_id, visit.channel) == ("n1-9.1", caller.channel)
+
+
 @pytest.mark.parametrize("told_last", ["the waiting leg", "the talk"])
 def test_the_customer_waits_on_in_the_place_of_the_agents_leg(told_last: str) -> None:
     centre = Centre(floor(agents=2))

@@ -28,6 +28,7 @@ RESTART_SECONDS: Final = 0.5
 """Asterisk tells its start to the second, always the same for the same start."""
 PROOF_SECONDS: Final = 5.0
 NATIVE_PREFIX: Final = "zx-"
+FLOOR_CHANGED: Final = "floor_changed"
 
 
 def link_down(turn: Turn, item: LinkDown) -> None:
@@ -116,7 +117,10 @@ def _take_devices(turn: Turn, snapshot: PbxSnapshot) -> None:
 
 
 def _settle_removed(turn: Turn) -> None:
-    """End the visits and offers of queues and agents that a new floor has no more."""
+    """End what belongs to queues, agents and extensions that a new floor has no more."""
+    for agent in turn.state.agents.values():
+        if agent.extension is not None and agent.extension not in turn.extensions:
+            _unseat(turn, agent)
     for call in turn.calls.live():
         visit = call.open_visit()
         if visit is not None and visit.visit_id not in turn.state.visits:
@@ -141,9 +145,17 @@ def _settle_removed(turn: Turn) -> None:
                         agent_id=offer.agent_id,
                         queue=offer.queue,
                         end="failed",
-                        detail="floor_changed",
+                        detail=FLOOR_CHANGED,
                     )
                 )
+
+
+def _unseat(turn: Turn, agent: Agent) -> None:
+    """Sign out who sits at an extension that is none: what its phone does would go unseen."""
+    offer = turn.fold.offer_to(agent)
+    if offer is not None:
+        waiting.end_offer(turn, offer, "failed", FLOOR_CHANGED, turn.now)
+    presence.sign_out(turn, agent, FLOOR_CHANGED, turn.now)
 
 
 # --- callers -------------------------------------------------------------------------------------

@@ -116,6 +116,8 @@ class Fold:
             if each.agent_id in state.agents and each.queue in self.queues
         }
         for visit in list(state.visits.values()):
+            if visit.offer_id not in state.offers:
+                visit.offer_id = None
             if visit.queue in self.queues:
                 self._stand(visit)
             else:
@@ -134,6 +136,8 @@ class Fold:
         offer = self.offer_to(agent)
         if agent.queue not in self.queues:
             agent.queue = None
+        if agent.before is not None and agent.before.queue not in self.queues:
+            agent.before = msgspec.structs.replace(agent.before, queue=None)
         if offer is None or offer.queue not in self.queues:
             agent.offer_id = None
         agent.recent = {

@@ -392,7 +392,7 @@ class AgentSignedIn(AgentEvent, frozen=True, kw_only=True, tag=True):
 
 
 class AgentSignedOut(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """`reason`: "self", "taken_over", "supervisor", "panel_lost", "shift_end"."""
+    """`reason`: "self", "taken_over", "supervisor", "panel_lost", "shift_end", "floor_changed"."""
 
     extension: str
     reason: str

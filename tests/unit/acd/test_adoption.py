@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from acd.core import CATCH_UP_SECONDS
-from config.floor import Destination, OpenHours, Overflow, QueueSettings
+from config.floor import Destination, Floor, OpenHours, Overflow, QueueSettings
 from cti import commands as c
 from cti import domain as d
 from cti import inputs as i
@@ -398,6 +398,19 @@ def test_native_is_told_as_it_happens(one: Centre) -> None:
 # --- a changed floor ---------------------------------------------------------------------------
 
 
+def on_another_floor(before: Centre, changed: Floor, *, from_checkpoint: bool) -> Centre:
+    """The centre after a restart with other settings, not connected yet."""
+    new = Centre(changed, connect=False)
+    new.now, new.records = before.now, list(before.records)
+    new.callers, new.agent_legs = before.callers, before.agent_legs
+    if from_checkpoint:
+        new.core.load(msgspec.json.decode(msgspec.json.encode(before.core.dump())))
+    else:
+        for record in before.records:
+            new.core.evolve(record)
+    return new
+
+
 @pytest.mark.parametrize("from_checkpoint", [True, False])
 def test_queues_and_agents_that_are_no_more(from_checkpoint: bool) -> None:
     old = floor(agents=2, queues=[QueueSettings(name="support"), QueueSettings(name="sales")])
@@ -407,13 +420,12 @@ def test_queues_and_agents_that_are_no_more(from_checkpoint: bool) -> None:
     before.ring(ringing)
     before.arrive("sales")
     kept = before.arrive("support")
-    new = Centre(floor(agents=0, queues=[QueueSettings(name="support")]), connect=False)
-    new.callers, new.now, new.records = before.callers, before.now, list(before.records)
-    if from_checkpoint:
-        new.core.load(msgspec.json.decode(msgspec.json.encode(before.core.dump())))
-    else:
-        for record in before.records:
-            new.core.evolve(record)
+    before.agent_legs.clear()
+    new = on_another_floor(
+        before,
+        floor(agents=0, queues=[QueueSettings(name="support")]),
+        from_checkpoint=from_checkpoint,
+    )
     new.connect(gap=True)
     assert {each.reason for each in new.events(d.QueueLeft)} == {"withdrawn"}
     assert new.last(d.OfferEnded).detail == "floor_changed"
@@ -490,6 +502,57 @@ def test_a_newer_process_fences_this_one(one: Centre, by: str) -> None:
 def test_our_own_or_a_senseless_epoch_fences_nobody(one: Centre, epoch: str) -> None:
     one.hear(ami.UserEvent(name="ZxEpoch", headers={"Epoch": epoch, "Node": "n1"}))
     assert not one.events(d.ServerFenced)
+
+
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_a_wrap_up_that_a_call_interrupted_goes_on_without_its_queue(from_checkpoint: bool) -> None:
+    queues = [QueueSettings(name="support"), QueueSettings(name="sales")]
+    before = Centre(floor(agents=1, queues=queues))
+    before.ready("1001")
+    caller = before.arrive("sales")
+    before.talk(caller)
+    before.hang_up(caller)
+    before.start_agent_leg("1001", "8001", Caller("55.1", ""))
+    new = on_another_floor(before, floor(agents=1), from_checkpoint=from_checkpoint)
+    new.connect(gap=True)
+    new.end_agent_leg("1001")
+    assert (new.agent().state, new.agent().queue) == ("wrap_up", None)
+    extend = i.ExtendWrapUp(request_id="r", agent_id="1001", seconds=5)
+    assert new.ask(extend).code == "wrong_state"
+    new.wait(20)
+    assert new.agent().state == "ready"
+
+
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_the_caller_of_an_agent_who_is_no_more_is_offered_to_others(from_checkpoint: bool) -> None:
+    before = Centre(floor(agents=2))
+    before.ready("1002")
+    caller = before.arrive()
+    before.ring(caller)
+    new = on_another_floor(before, floor(agents=1), from_checkpoint=from_checkpoint)
+    new.connect(gap=True)
+    new.ready("1001")
+    new.end_agent_leg("1002")
+    offer_id = caller.variables["ZX_OFFER"]
+    new.say(caller, "ZxBack", Offer=offer_id, Status="NOANSWER", Reason="noanswer")
+    assert new.offer_of(caller).agent_id == "1001"
+
+
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_who_sits_at_an_extension_that_is_no_more_is_signed_out(from_checkpoint: bool) -> None:
+    before = Centre(floor(agents=1))
+    before.ready("1001")
+    caller = before.arrive()
+    before.ring(caller)
+    kept = floor(agents=1)
+    changed = kept.model_copy(update={"extensions": kept.extensions[1:]})
+    new = on_another_floor(before, changed, from_checkpoint=from_checkpoint)
+    new.connect(gap=True)
+    assert new.agent().state == "signed_out"
+    assert new.last(d.AgentSignedOut).reason == "floor_changed"
+    assert new.last(d.OfferEnded).detail == "floor_changed"
+    new.hang_up(caller)
+    assert not new.core.state.visits
 
 
 # --- old news ----------------------------------------------------------------------------------

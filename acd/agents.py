@@ -151,9 +151,11 @@ def changed(
     reason: str | None = None,
     call_id: CallId | None = None,
     until: float | None = None,
+    by: str | None = None,
 ) -> AgentStateChanged:
     """The event of a step in the table, never dated before the last one.
 
+    :param by: the leader who did it, None where none did.
     :raises IllegalTransitionError: the table has no such step.
     """
     return AgentStateChanged(
@@ -163,6 +165,7 @@ def changed(
         reason=reason,
         call_id=call_id,
         until=until,
+        by=by,
     )
 
 

@@ -71,13 +71,15 @@ def _sign_out(turn: Turn, item: i.SignOut, agent: Agent) -> None:
     turn.reply(item)
 
 
-def _leave_seat(turn: Turn, agent: Agent, reason: str) -> None:
+def _leave_seat(turn: Turn, agent: Agent, reason: str, by: str | None = None) -> None:
     """At once where nothing is in hand, else after the call; a pending offer is taken back."""
     if agent.state in IDLE:
-        presence.sign_out(turn, agent, reason, turn.now)
+        presence.sign_out(turn, agent, reason, turn.now, by=by)
         return
     turn.emit(
-        d.AgentNextStateSet(at=turn.now, agent_id=agent.id, reason=agents.SIGN_OUT, sign_out=reason)
+        d.AgentNextStateSet(
+            at=turn.now, agent_id=agent.id, reason=agents.SIGN_OUT, sign_out=reason, by=by
+        )
     )
     offer = turn.fold.offer_to(agent)
     if offer is not None:
@@ -91,13 +93,13 @@ def _set_ready(turn: Turn, item: i.SetReady, agent: Agent) -> None:
     turn.reply(item, _become_ready(turn, agent))
 
 
-def _become_ready(turn: Turn, agent: Agent) -> str | None:
+def _become_ready(turn: Turn, agent: Agent, by: str | None = None) -> str | None:
     if agent.state in ("not_ready", "wrap_up"):
-        turn.emit(agents.changed(agent, "ready", turn.now))
+        turn.emit(agents.changed(agent, "ready", turn.now, by=by))
     elif agent.state != "ready":
         if agent.next_reason is None:
             return "wrong_state"
-        _wish(turn, agent, None)
+        _wish(turn, agent, None, by)
     return None
 
 
@@ -109,16 +111,16 @@ def _set_not_ready(turn: Turn, item: i.SetNotReady, agent: Agent) -> None:
     turn.reply(item)
 
 
-def _become_not_ready(turn: Turn, agent: Agent, reason: str) -> None:
+def _become_not_ready(turn: Turn, agent: Agent, reason: str, by: str | None = None) -> None:
     if agent.state not in IDLE:
-        _wish(turn, agent, reason)
+        _wish(turn, agent, reason, by)
     elif (agent.state, agent.reason) != ("not_ready", reason):
-        turn.emit(agents.changed(agent, "not_ready", turn.now, reason=reason))
+        turn.emit(agents.changed(agent, "not_ready", turn.now, reason=reason, by=by))
 
 
-def _wish(turn: Turn, agent: Agent, reason: str | None) -> None:
+def _wish(turn: Turn, agent: Agent, reason: str | None, by: str | None = None) -> None:
     if agent.next_reason != reason or agent.sign_out_after is not None:
-        turn.emit(d.AgentNextStateSet(at=turn.now, agent_id=agent.id, reason=reason))
+        turn.emit(d.AgentNextStateSet(at=turn.now, agent_id=agent.id, reason=reason, by=by))
 
 
 def _clear_next_state(turn: Turn, item: i.ClearNextState, agent: Agent) -> None:
@@ -129,13 +131,13 @@ def _clear_next_state(turn: Turn, item: i.ClearNextState, agent: Agent) -> None:
 def _force_state(turn: Turn, item: i.ForceState, agent: Agent) -> None:
     code = None
     if item.state == "signed_out":
-        _leave_seat(turn, agent, "supervisor")
+        _leave_seat(turn, agent, "supervisor", item.by)
     elif item.state == "ready":
-        code = _become_ready(turn, agent)
+        code = _become_ready(turn, agent, item.by)
     elif item.reason not in turn.reasons:
         code = "unknown_reason"
     else:
-        _become_not_ready(turn, agent, str(item.reason))
+        _become_not_ready(turn, agent, str(item.reason), item.by)
     turn.reply(item, code)
 
 

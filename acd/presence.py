@@ -33,11 +33,13 @@ def sign_in(turn: Turn, agent: Agent, extension: str, *, took_over: bool) -> Non
             )
 
 
-def sign_out(turn: Turn, agent: Agent, reason: str, at: float) -> None:
+def sign_out(turn: Turn, agent: Agent, reason: str, at: float, *, by: str | None = None) -> None:
     """Take the seat back."""
     assert agent.extension is not None
-    event = agents.changed(agent, "sign_out", at)
-    turn.emit(d.AgentSignedOut(at=at, agent_id=agent.id, extension=agent.extension, reason=reason))
+    event = agents.changed(agent, "sign_out", at, by=by)
+    turn.emit(
+        d.AgentSignedOut(at=at, agent_id=agent.id, extension=agent.extension, reason=reason, by=by)
+    )
     turn.emit(event)
 
 

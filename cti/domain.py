@@ -392,29 +392,41 @@ class AgentSignedIn(AgentEvent, frozen=True, kw_only=True, tag=True):
 
 
 class AgentSignedOut(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """`reason`: "self", "taken_over", "supervisor", "panel_lost", "shift_end", "floor_changed"."""
+    """The agent left the seat.
+
+    :param reason: "self", "taken_over", "supervisor", "panel_lost", "shift_end", "floor_changed".
+    :param by: the leader who did it, None where none did.
+    """
 
     extension: str
     reason: str
+    by: str | None = None
 
 
 class AgentStateChanged(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """The agent's one state. `until`: epoch seconds at which wrap-up or an offer ends by itself."""
+    """The agent's one state.
+
+    :param until: epoch seconds at which wrap-up or an offer ends by itself.
+    :param by: the leader who set it, None where none did.
+    """
 
     state: AgentState
     reason: str | None = None
     call_id: CallId | None = None
     until: float | None = None
+    by: str | None = None
 
 
 class AgentNextStateSet(AgentEvent, frozen=True, kw_only=True, tag=True):
     """`not ready after this call`: None takes the wish back.
 
     :param sign_out: the wish is to sign out after the call, for this reason of `AgentSignedOut`.
+    :param by: the leader whose wish it is, None where it is the agent's.
     """
 
     reason: str | None
     sign_out: str | None = None
+    by: str | None = None
 
 
 class AgentPhoneChanged(AgentEvent, frozen=True, kw_only=True, tag=True):

@@ -1,6 +1,6 @@
 """Agents' states, their one table, and their seats."""
 
-from typing import get_args
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -151,6 +151,36 @@ def test_a_leader_sets_an_agent_ready() -> None:
     force = i.ForceState(request_id="r", agent_id="1001", by="1", state="ready")
     assert centre.ask(force).code is None
     assert centre.agent().state == "ready"
+
+
+def forced(centre: Centre, state: Literal["ready", "not_ready", "signed_out"]) -> list[Any]:
+    """What is recorded where leader 9 sets a state."""
+    reason = "lunch" if state == "not_ready" else None
+    order = i.ForceState(request_id="r", agent_id="1001", by="9", state=state, reason=reason)
+    return [record.event for record in centre.step(order).events]
+
+
+def test_who_set_an_agents_state_is_recorded() -> None:
+    centre = Centre(floor(agents=1))
+    centre.sign_in("1001")
+    for state in ("ready", "not_ready", "signed_out"):
+        assert {event.by for event in forced(centre, state)} == {"9"}
+    assert [event.by for event in centre.events(d.AgentSignedOut)] == ["9"]
+    centre.ready("1001")
+    assert centre.last(d.AgentStateChanged).by is None
+
+
+@pytest.mark.parametrize("state", ["not_ready", "signed_out"])
+def test_who_set_the_state_after_a_call_is_recorded(
+    state: Literal["not_ready", "signed_out"],
+) -> None:
+    centre = Centre(floor(agents=1))
+    centre.ready("1001")
+    centre.talk(centre.arrive())
+    (wish,) = forced(centre, state)
+    assert (type(wish), wish.by) == (d.AgentNextStateSet, "9")
+    (taken_back,) = forced(centre, "ready")
+    assert (taken_back.reason, taken_back.by) == (None, "9")
 
 
 # --- proof of being ringable -------------------------------------------------------------------

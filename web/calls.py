@@ -22,6 +22,8 @@ from web.sessions import Session
 
 Text = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 Moment = Annotated[float, Field(ge=0, le=32_503_680_000, allow_inf_nan=False)]
+_ONES_OWN_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+"""E.164: anything else (withheld, an extension, rubbish) tells no customer from another."""
 
 
 class CallsQuery(Input):
@@ -258,10 +260,10 @@ async def _wanted(asked: Asked[CallsQuery]) -> queries.CallFilter | None:
             "no_right", right="numbers.see"
         )  # else numbers could be guessed digit by digit
     agent_id = given.agent if session.may("calls.see") else asked.agent_id
-    text = given.q
+    number = None
     if given.caller_of:
-        text = await _number_of(asked, given.caller_of)
-        if text is None:
+        number = await _number_of(asked, given.caller_of)
+        if number is None or not _ONES_OWN_NUMBER.fullmatch(number):
             return None
         agent_id = given.agent
     return queries.CallFilter(
@@ -270,7 +272,8 @@ async def _wanted(asked: Asked[CallsQuery]) -> queries.CallFilter | None:
         agent_id=agent_id,
         queue=given.queue,
         outcome=given.outcome,
-        text=text,
+        number=number,
+        text=given.q,
     )
 
 

@@ -40,6 +40,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     :param agent_id: talked in the call.
     :param queue: the call waited in it.
     :param outcome: a `cti.domain.Outcome`, or "open" for calls that last.
+    :param number: the customer's, whole, as it is kept.
     :param text: part of a number, or of the caller's or customer's name.
     """
 
@@ -48,6 +49,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str | None = None
     queue: str | None = None
     outcome: str | None = None
+    number: str | None = None
     text: str | None = None
 
 
@@ -92,24 +94,23 @@ async def list_calls(
         conditions.append(condition.format(*(f"${number}" for number in numbers)))
         arguments.extend(_without_nul(value) for value in values)
 
-    if wanted.from_at:
-        add("started_at >= {}", wanted.from_at)
-    if wanted.to_at:
-        add("started_at < {}", wanted.to_at)
-    if wanted.agent_id:
-        add("agents @> ARRAY[{}::text]", wanted.agent_id)
-    if wanted.queue:
-        add("queues @> ARRAY[{}::text]", wanted.queue)
     if wanted.outcome == "open":
         add("ended_at IS NULL")
-    elif wanted.outcome:
-        add("outcome = {}", wanted.outcome)
-    if wanted.text:
-        add(
+    for condition, value in (
+        ("started_at >= {}", wanted.from_at),
+        ("started_at < {}", wanted.to_at),
+        ("agents @> ARRAY[{}::text]", wanted.agent_id),
+        ("queues @> ARRAY[{}::text]", wanted.queue),
+        ("outcome = {}", wanted.outcome if wanted.outcome != "open" else None),
+        ("(caller_number = {0} OR called_number = {0})", wanted.number),
+        (
             "(caller_number LIKE {0} OR called_number LIKE {0} OR caller_name ILIKE {0} "
             "OR customer_name ILIKE {0})",
-            _containing(wanted.text),
-        )
+            wanted.text and _containing(wanted.text),
+        ),
+    ):
+        if value:
+            add(condition, value)
     if cursor:
         add("(started_at, call_id) < ({}, {}::text)", *_read_cursor(cursor))
     limit = min(max(limit, 1), LIST_LIMIT)

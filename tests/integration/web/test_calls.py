@@ -143,6 +143,28 @@ async def test_an_agent_sees_earlier_calls_of_the_customer_on_the_line(site, cal
     assert await listed(browser, "?caller_of=pbx1-2.1") == ["pbx1-1.2", "pbx1-1.1"]
 
 
+@pytest.mark.parametrize("number", ["anonymous", "8001", "138001380", "+86138"])
+async def test_who_shows_no_whole_number_has_no_earlier_calls(site, journalled, number):
+    """Else one agent would read every stranger's calls whose number or name contains it."""
+    await journalled(
+        *call("pbx1-1.1", "1002"),
+        *call("pbx1-1.2", "1002", AT + 100, "anonymous"),
+        *call("pbx1-1.3", "1002", AT + 200, "+8613880018000"),
+        *call("pbx1-1.4", "1001", AT + 300, number),
+    )
+    assert await listed(await site.browser("amy"), "?caller_of=pbx1-1.4") == []
+
+
+async def test_a_customer_whose_number_is_in_anothers_is_not_the_other(site, journalled):
+    await journalled(
+        *call("pbx1-1.1", "1002", number=f"{NUMBER}99"),
+        *call("pbx1-1.2", "1002", AT + 100),
+        *call("pbx1-1.3", "1001", AT + 200),
+    )
+    browser = await site.browser("amy")
+    assert await listed(browser, "?caller_of=pbx1-1.3") == ["pbx1-1.3", "pbx1-1.2"]
+
+
 async def test_filters(site, calls):
     browser = await site.browser("lea")
     assert await listed(browser, "?queue=sales") == ["pbx1-1.2"]

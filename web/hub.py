@@ -224,7 +224,7 @@ class Hub:
         client.close()
 
     def close_session(self, session: bytes) -> None:
-        """End all connections of a session that was signed out, revoked or has expired."""
+        """End all connections of a session that is over, or whose rights changed."""
         for client in [client for client in self._clients if client.session == session]:
             client.close()
 

@@ -30,6 +30,7 @@ WRITER_LIMIT_BYTES = 32 * 1024
 PING_SECONDS = 15.0
 CLOSE_SECONDS = 2.0
 SESSION_OVER = 4401
+NO_RIGHT = 4403
 RIGHTS: dict[Topic, Right] = {"desk": "desk.use", "floor": "floor.see"}
 
 
@@ -48,6 +49,14 @@ _DECODE = msgspec.json.Decoder(Subscribe | Alive).decode
 
 class MisuseError(Exception):
     """The client broke the rules; the message says which."""
+
+    code = WSCloseCode.POLICY_VIOLATION.value
+
+
+class NoRightError(MisuseError):
+    """The client wants to watch what its session may not see: trying again does not help."""
+
+    code = NO_RIGHT
 
 
 class Allowance:
@@ -124,7 +133,7 @@ class LiveSocket:
     ) -> None:
         code, words = WSCloseCode.GOING_AWAY.value, b""
         if isinstance(read, MisuseError):
-            code, words = WSCloseCode.POLICY_VIOLATION.value, str(read).encode()
+            code, words = read.code, str(read).encode()
             log.info("live_client_misbehaved", why=str(read), user=session.user.name)
         elif self._parts.sessions.living(session.key) is None:
             code, words = SESSION_OVER, b"the session is over"
@@ -156,5 +165,5 @@ class LiveSocket:
             raise MisuseError("one topic per connection")
         topic = order.topics[0]
         if not session.may(RIGHTS[topic]):
-            raise MisuseError(f"no right {RIGHTS[topic]}")
+            raise NoRightError(f"no right {RIGHTS[topic]}")
         self._hub.subscribe(client, topic)

@@ -52,6 +52,12 @@ class Session:
         """Whether the user's roles give `right`."""
         return right in self.rights
 
+    def become(self, user: User) -> bool:
+        """Take the user as the table has it now; whether that changes what the session may see."""
+        before = self.rights, self.user.agent_id
+        self.user, self.rights = user, rights_of(user.roles)
+        return before != (self.rights, user.agent_id)
+
 
 def key_of(token: str) -> bytes:
     """What the table knows of a cookie."""
@@ -136,24 +142,27 @@ class Sessions:
         except AWAY as error:
             log.info("sign_out_stored_later", error=str(error))
 
-    async def run(self, ended: Callable[[bytes], None]) -> None:
+    async def run(self, cut: Callable[[bytes], None]) -> None:
         """Write what changed, find what was revoked or expired elsewhere; for ever.
 
-        :param ended: told the key of each session that is over.
+        :param cut: told the key of each session whose live connections must not go on as they are:
+            it is over, or its user's rights or employee number changed.
         """
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await self.refresh()
+                for key in await self.refresh():
+                    cut(key)
             except AWAY as error:
                 log.debug("sessions_not_refreshed", error=str(error))
             for session in [each for each in self._known.values() if not self._alive(each)]:
                 del self._known[session.key]
-                ended(session.key)
+                cut(session.key)
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> list[bytes]:
         """One round of `run`: afterwards what the table revoked is dead in memory.
 
+        :returns: the keys of the living sessions that may do or see something else now.
         :raises: one of AWAY.
         """
         await self._store()
@@ -163,15 +172,16 @@ class Sessions:
                 f"{_SELECT} WHERE token_sha256 = ANY ($1) AND {_LIVING}", asked
             )
         found = {row["token_sha256"]: users.user_of(row) for row in rows}
+        changed = []
         for key in asked:
             session = self._known.get(key)
             if session is None:
                 continue
             if key not in found:
                 session.expires_at = 0.0
-            elif found[key] != session.user:
-                session.user = found[key]
-                session.rights = rights_of(session.user.roles)
+            elif session.become(found[key]):
+                changed.append(key)
+        return changed
 
     async def _store(self) -> None:
         seen = [self._known[key] for key in self._seen if key in self._known]

@@ -74,7 +74,7 @@ async def test_topics_need_their_right(site):
         browser = await site.browser(user)
         async with browser.live() as live:
             await live.send({"type": "subscribe", "topics": [topic]})
-            assert await live.closed() == 1008
+            assert await live.closed() == 4403
 
 
 async def test_without_session_or_from_another_site_there_is_no_connection(site):
@@ -96,6 +96,63 @@ async def test_signing_out_ends_the_connection(site):
         await live.subscribe("desk")
         await browser.send("DELETE", "/api/v1/session")
         assert await live.closed() == 4401
+
+
+async def test_a_role_taken_away_ends_the_connection_that_began_with_it(site, pool):
+    """Else numbers in full and the floor stay open for as long as the page does."""
+    browser = await site.browser("lea")
+    new_roles = "UPDATE users SET roles = $1 WHERE name = 'lea'"
+    async with browser.live() as live:
+        await live.subscribe("floor")
+        await pool.execute(new_roles, ["admin"])
+        assert await live.closed() == 1001
+    async with browser.live() as live:
+        await live.subscribe("floor")
+        site.core.happened(_call_of("+8613800138000"), _visit())
+        await live.until(lambda rows: rows["waiting"])
+        assert [row["number"] for row in live.rows["waiting"].values()] == ["+86138****8000"]
+        await pool.execute(new_roles, ["quality"])
+        assert await live.closed() == 1001
+    async with browser.live() as live:
+        await live.send({"type": "subscribe", "topics": ["floor"]})
+        assert await live.closed() == 4403
+
+
+async def test_another_language_or_name_does_not_end_the_connection(site, pool):
+    """It would take a ringing offer back."""
+    browser = await site.browser("amy")
+    async with browser.live() as live:
+        await live.subscribe("desk")
+        await pool.execute("UPDATE users SET full_name = 'Amelia' WHERE name = 'amy'")
+        # A table tells nobody.
+        while (await browser.send("GET", "/api/v1/session"))[1]["name"] != "Amelia":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        _ready(site)
+        await live.until(lambda rows: rows["me"]["1001"]["state"] == "ready")
+
+
+def _call_of(number):
+    return domain.CallStarted(
+        at=time.time(),
+        call_id="c1",
+        direction="inbound",
+        caller_number=number,
+        caller_name=None,
+        called_number=None,
+        linkedid="c1",
+    )
+
+
+def _visit():
+    return domain.QueueEntered(
+        at=time.time(),
+        call_id="c1",
+        visit_id="v1",
+        queue="support",
+        channel="x",
+        leg_id="c1",
+        entered_at=time.time(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ class App:
             state=state,
             since=status.since,
             reason="a newer server took this PBX over" if fenced else status.reason,
-            lag_seconds=stats.lag.p99_seconds(self._clock()),
+            lag_seconds=stats.lag.p99_seconds(time.monotonic()),
             events=stats.events,
             malformed=stats.malformed.count,
             reconnects=stats.reconnects,

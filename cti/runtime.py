@@ -4,13 +4,14 @@ Everything that happens is put on one queue by `tell` or `ask`; `run` takes what
 core for each, and hands on what came of the whole batch: first the journal (one write), then the
 replies and observers, then the commands to the PBX. So nothing is done or shown that the journal
 could forget. The heartbeat that keeps callers out of the native queue is sent from this very loop:
-a consumer that hangs stops it.
+a consumer that hangs stops it, and a wall clock that is set does not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -125,14 +126,14 @@ class Runtime:
 
     async def run(self) -> None:
         """Consume for ever. An error here is a bug: it ends the process, which then recovers."""
-        next_beat = self._clock()
+        next_beat = time.monotonic()
         while True:
             await self._wait(next_beat)
-            now = self._clock()
             deadline = self._core.next_deadline()
-            if deadline is not None and deadline <= now:
+            if deadline is not None and deadline <= self._clock():
                 self._inputs.append(Tick())
             linked = self._step_batch()
+            now = time.monotonic()
             if linked or now >= next_beat:
                 self._pbx.beat()
                 next_beat = now + self._heartbeat_seconds
@@ -143,10 +144,12 @@ class Runtime:
             return
         self._wake.clear()
         deadline = self._core.next_deadline()
-        until = next_beat if deadline is None else min(next_beat, deadline)
+        seconds = next_beat - time.monotonic()
+        if deadline is not None:
+            seconds = min(seconds, deadline - self._clock())
         # Cheaper than asyncio.timeout, and this runs for every few events of the PBX.
         loop = asyncio.get_running_loop()
-        alarm = loop.call_later(max(0.0, until - self._clock()), self._wake.set)
+        alarm = loop.call_later(max(0.0, seconds), self._wake.set)
         try:
             await self._wake.wait()
         finally:

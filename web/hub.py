@@ -10,6 +10,7 @@ that it notices a connection that is only half there.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -110,15 +111,21 @@ class Hub:
 
     :param tell: takes PanelAlive and PanelLost to the core.
     :param clock: epoch seconds.
+    :param steady: seconds of a clock that only grows; silence of panels is measured with it.
     """
 
     def __init__(
-        self, view: LiveView, tell: Callable[[Input], None], clock: Callable[[], float]
+        self,
+        view: LiveView,
+        tell: Callable[[Input], None],
+        clock: Callable[[], float],
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.view = view
         self.panels = Panels()
         self._tell = tell
         self._clock = clock
+        self._steady = steady
         self._clients: set[Client] = set()
         self._desks: dict[AgentId, set[Client]] = {}
         self._floor: set[Key] = set()
@@ -209,7 +216,7 @@ class Hub:
     def alive(self, client: Client) -> None:
         """The panel's heartbeat; ignored from clients that watch no desk."""
         if client.topic == "desk" and client.agent_id:
-            self._tell_all(self.panels.heard(client.agent_id, client, self._clock()))
+            self._tell_all(self.panels.heard(client.agent_id, client, self._steady()))
 
     def repeat_panel(self, agent_id: AgentId) -> None:
         """Tell the core again that the agent's panel is alive: the agent has just taken a seat."""
@@ -247,11 +254,11 @@ class Hub:
 
     async def run(self) -> None:
         """Watch panels and the centre's midnight, for ever."""
-        self.panels.await_return(self.view.panels(), self._clock())
+        self.panels.await_return(self.view.panels(), self._steady())
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            self._tell_all(self.panels.sweep(self._steady()))
             now = self._clock()
-            self._tell_all(self.panels.sweep(now))
             self._beat(now)
             self._spread(self.view.roll(now))
 

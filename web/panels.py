@@ -18,7 +18,7 @@ RETURN_SECONDS = 15.0
 
 
 class Panels:
-    """The panels of all agents. Times are epoch seconds or any other clock that only grows."""
+    """The panels of all agents. Times are seconds of a clock that only grows, not the wall's."""
 
     def __init__(self) -> None:
         self._heard: dict[AgentId, dict[Hashable, float]] = {}

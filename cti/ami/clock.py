@@ -6,6 +6,8 @@ from collections import deque
 from typing import Final
 
 OFFSET_SAMPLES: Final = 30
+STEP_SECONDS: Final = 0.1
+"""Clocks do not drift so far apart within the samples: one of them was set."""
 LAG_WINDOW_SECONDS: Final = 60.0
 LAG_SLOT_SECONDS: Final = 0.05
 
@@ -23,15 +25,22 @@ class ClockOffset:
 
     def sample(self, sent_at: float, stamped_at: float, heard_at: float) -> None:
         """Take one ping: sent and heard by our clock, stamped by the PBX's; epoch seconds."""
-        middle = (sent_at + heard_at) / 2
-        self._samples.append((heard_at - sent_at, middle - stamped_at))
+        way, seconds = heard_at - sent_at, (sent_at + heard_at) / 2 - stamped_at
+        if way < 0:  # ours was set back meanwhile
+            return
+        if self._samples:
+            shortest, known = min(self._samples)
+            if abs(seconds - known) > (way + shortest) / 2 + STEP_SECONDS:
+                self._samples.clear()
+        self._samples.append((way, seconds))
         self.seconds = min(self._samples)[1]
 
 
 class LagMeter:
     """How old events are when they reach us, in seconds: the largest lag of each short slot.
 
-    So a busy link has no more samples than a calm one, and the percentile stays cheap.
+    So a busy link has no more samples than a calm one, and the percentile stays cheap. `at` and
+    `now`: seconds of a clock that only grows.
     """
 
     def __init__(self) -> None:

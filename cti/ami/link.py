@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from cti.ami.actions import Action, Challenge, Login, Outcome, Ping
+from cti.ami.clock import ClockOffset
 from cti.ami.connection import Connection
 from cti.ami.errors import AmiError, LinkDownError, LoginRefusedError, RightsMissingError
 from cti.ami.events import AmiEvent
@@ -124,6 +125,7 @@ class AmiLink:
         self._room = room
         self._resync = resync
         self._random = random or Random()  # noqa: S311 - jitter
+        self._steady_offset = ClockOffset()
         self._status = LinkStatus(state="disconnected", reason="not started", since=clock())
         self._changed = asyncio.Event()
         self._connection: Connection | None = None
@@ -192,8 +194,13 @@ class AmiLink:
         )
 
     def pbx_time(self) -> float:
-        """Now by the PBX's clock, epoch seconds, as well as pings can tell."""
-        return self.clock() - self.stats.offset.seconds
+        """Now by the PBX's clock, epoch seconds, as well as pings can tell.
+
+        The later of two: by our clock, and by one that nobody sets. Where ours was set back, until
+        the next ping only the other is right; a heartbeat in the past would send callers away.
+        """
+        by_clock = self.clock() - self.stats.offset.seconds
+        return max(by_clock, time.monotonic() - self._steady_offset.seconds)
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.run(), name="ami-link")
@@ -348,13 +355,14 @@ class AmiLink:
     def _ping(self, connection: Connection) -> asyncio.Future[Outcome]:
         deadline = self._timings.ping_seconds * (self._timings.dead_pings + 1)
         pong = connection.post(Ping(), deadline)
-        pong.add_done_callback(partial(self._pong, self.clock()))
+        pong.add_done_callback(partial(self._pong, self.clock(), time.monotonic()))
         return pong
 
-    def _pong(self, sent_at: float, pong: asyncio.Future[Outcome]) -> None:
+    def _pong(self, sent_at: float, sent_steady: float, pong: asyncio.Future[Outcome]) -> None:
         stamp = _epoch_seconds(pong.result().headers.get("Timestamp"))
         if stamp is not None:
             self.stats.offset.sample(sent_at, stamp, self.clock())
+            self._steady_offset.sample(sent_steady, stamp, time.monotonic())
 
     # --- inputs -----------------------------------------------------------------------------------
 
@@ -390,7 +398,7 @@ class AmiLink:
         offset = self.stats.offset.seconds
         stamp = events[0].timestamp
         if stamp is not None:
-            self.stats.lag.add(now, now - stamp - offset)
+            self.stats.lag.add(time.monotonic(), now - stamp - offset)
         inputs = [
             PbxEvent(event=event, at=now if event.timestamp is None else event.timestamp + offset)
             for event in events

@@ -208,6 +208,18 @@ async def test_a_flood_ends_the_connection(site):
         await live.subscribe("desk")
 
 
+async def test_a_clock_set_back_is_no_flood(serve):
+    now = [time.time()]
+    site = await serve(clock=lambda: now[0])
+    browser = await site.browser("amy")
+    async with browser.live() as live:
+        await live.subscribe("desk")
+        now[0] -= 3600
+        await live.send({"type": "subscribe", "topics": ["desk"]})
+        while live.snapshots < 2:
+            await live.receive()
+
+
 async def test_a_session_has_so_many_connections_and_no_more(site, monkeypatch):
     monkeypatch.setattr(live_socket, "CONNECTIONS_PER_SESSION", 2)
     browser = await site.browser("amy")

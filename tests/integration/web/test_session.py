@@ -54,6 +54,17 @@ async def test_guessing_is_slowed_down_even_when_done_at_the_same_time(site, pas
     await site.browser("ben")
 
 
+async def test_a_clock_set_back_locks_nobody_out(serve):
+    now = [1_800_000_000.0]
+    site = await serve(clock=lambda: now[0])
+    guess = {"user": "amy", "password": "a-wrong-guess"}
+    for _ in range(3):
+        assert (await site.anonymous().send("POST", "/api/v1/session", guess))[0] == 401
+    now[0] -= 3600
+    status, body = await site.anonymous().send("POST", "/api/v1/session", guess)
+    assert (status, body["retry_seconds"]) == (429, 1)
+
+
 async def test_problems_speak_the_callers_language(site):
     _, chinese = await site.anonymous().send(
         "GET", "/api/v1/session", headers={"Accept-Language": "en;q=0.3, zh-CN"}

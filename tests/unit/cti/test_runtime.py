@@ -135,6 +135,31 @@ async def test_a_due_timer_becomes_a_tick_and_the_heart_beats(stage):
     assert Tick() in core.seen
 
 
+@pytest.mark.parametrize("step", [-3600, 3600])
+async def test_the_heart_beats_on_when_the_clock_is_set(step):
+    """Callers would go to Asterisk's own queue for as long as the clock was set back."""
+    wall, diary, core = Wall(), Diary(), ScriptedCore()
+    runtime = Runtime(core, diary, diary, wall, heartbeat_seconds=0.01, checkpoint_parts={})
+    task = asyncio.create_task(runtime.run())
+    await diary.beats.wait()
+    wall.step += step
+    for _ in range(3):
+        diary.beats.clear()
+        async with asyncio.timeout(5):
+            await diary.beats.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class Wall:
+    """The wall's clock, which somebody sets."""
+
+    step = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.step
+
+
 async def test_a_long_segment_gets_a_checkpoint_of_all_parts(stage):
     _, diary, runtime = stage
     diary.full = True

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 
+import pytest
 import pytest_asyncio
 
 from config.floor import Floor
@@ -59,9 +60,10 @@ class Stage:
     def __init__(self) -> None:
         self.told: list[Input] = []
         self.now = AT
+        self.steady = 1_000.0
         view = LiveView(FLOOR)
         view.roll(AT)
-        self.hub = Hub(view, self._tell, lambda: self.now)
+        self.hub = Hub(view, self._tell, lambda: self.now, lambda: self.steady)
         self._more_told = asyncio.Event()
         self.pages: list[Page] = []
         self._seq = itertools.count(1)
@@ -237,13 +239,28 @@ async def test_the_life_of_a_panel_reaches_the_core(stage, monkeypatch):
     assert stage.told == [PanelAlive(agent_id="1")] * 2
     await page.messages(1)
     stage.told.clear()
-    stage.now += 20
+    stage.steady += 20
     await stage.told_so_many(2)
     assert stage.told == [PanelLost(agent_id="1"), PanelLost(agent_id="2")]
     stage.hub.alive(page.client)
     assert stage.told[-1] == PanelAlive(agent_id="1")
     stage.hub.leave(page.client)
     assert stage.told[-1] == PanelLost(agent_id="1")
+    clockwork.cancel()
+
+
+@pytest.mark.parametrize("step", [-3600, 3600])
+async def test_a_clock_that_is_set_neither_loses_nor_keeps_a_panel(stage, monkeypatch, step):
+    monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.01)
+    clockwork = asyncio.create_task(stage.hub.run())
+    page = stage.page("desk", "1")
+    stage.now += step
+    *_, beat = await page.messages(3)  # the sweeps after it
+    assert (beat["type"], beat["now"]) == ("alive", AT + step)
+    assert stage.told == [PanelAlive(agent_id="1")]
+    stage.steady += 7
+    await stage.told_so_many(2)
+    assert stage.told[1:] == [PanelLost(agent_id="1")]
     clockwork.cancel()
 
 

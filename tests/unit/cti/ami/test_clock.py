@@ -28,6 +28,29 @@ def test_old_samples_are_forgotten() -> None:
     assert offset.seconds == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("step", [-3600.0, -5.0, 5.0, 3600.0])
+def test_a_clock_that_was_set_is_believed_at_the_next_ping(step: float) -> None:
+    offset = ClockOffset()
+    for second in range(1_000, 1_030):
+        offset.sample(second, second + 0.0005, second + 0.001)
+    offset.sample(2_000.0, 2_000.0 - step, 2_000.002)
+    assert offset.seconds == pytest.approx(step, abs=0.002)
+
+
+def test_a_ping_over_which_our_clock_was_set_back_counts_for_nothing() -> None:
+    offset = ClockOffset()
+    offset.sample(5_000.0, 5_000.0005, 1_400.001)
+    offset.sample(1_401.0, 5_001.0005, 1_401.001)
+    assert offset.seconds == pytest.approx(-3_600.0)
+
+
+def test_a_slow_ping_is_no_clock_that_was_set() -> None:
+    offset = ClockOffset()
+    offset.sample(100.0, 100.0005, 100.001)
+    offset.sample(101.0, 101.01, 105.0)
+    assert offset.seconds == pytest.approx(0.0, abs=0.001)
+
+
 def test_lag() -> None:
     lag = LagMeter()
     assert (lag.last_seconds, lag.p99_seconds(0.0)) == (None, None)

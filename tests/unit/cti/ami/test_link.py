@@ -368,6 +368,29 @@ async def test_events_come_in_order_with_the_pbx_time_on_our_clock(
         assert link.stats.lag.last_seconds is not None
 
 
+async def test_the_pbx_time_does_not_go_back_with_our_clock(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    """It is the heartbeat's: in the past, every caller would leave for Asterisk's own queue."""
+    wall = Wall()
+    async with ready_link(server, consumer, clock=wall) as link:
+        wall.step = -3600.0
+        assert link.pbx_time() == pytest.approx(1_700_000_000, abs=5)
+        pings = sum(action["Action"] == "Ping" for action in server.actions)
+        await server.received("Ping", pings + 3)
+        assert link.pbx_time() == pytest.approx(1_700_000_000, abs=5)
+        assert link.stats.offset.seconds == pytest.approx(wall() - 1_700_000_000, abs=5)
+
+
+class Wall:
+    """Our clock, which somebody sets."""
+
+    step = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.step
+
+
 async def test_unread_names_are_ignored_and_counted(server: AmiServer, consumer: Consumer) -> None:
     async with ready_link(server, consumer) as link:
         for name in ("VarSet", "RTCPSent", "Hold"):

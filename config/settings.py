@@ -80,6 +80,10 @@ class PbxSettings(Frozen):
         default=False,
         description="another program reads this PBX's manager events; none is switched off then",
     )
+    show_numbers_on_phones: bool = Field(
+        default=False,
+        description="agents' phones and browsers get callers' numbers in full, not 138****8000",
+    )
     cdr_folder: Path | None = Field(
         default=None, description="where Asterisk writes cdr-csv/ and cel-custom/, for reconcile"
     )

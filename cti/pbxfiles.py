@@ -105,6 +105,7 @@ class PbxFilesInput:
     :param look_seconds: how often a waiting caller looks at the heartbeat.
     :param slice_seconds: how long Asterisk's own queue holds a caller before the next look.
     :param hook_seconds: how long a caller waits for a hook.
+    :param show_numbers_on_phones: agents' phones show callers' numbers in full.
     :param shared_events: another program reads this PBX's manager events, all of them are made.
     :param outside_context: the engineer's context that dials numbers outside, by their digits.
     :param sounds: replaces entries of `SOUNDS`.
@@ -119,6 +120,7 @@ class PbxFilesInput:
     spool_folder: Path
     ami_permit: str = "127.0.0.1/255.255.255.255"
     shared_events: bool = False
+    show_numbers_on_phones: bool = False
     heartbeat_limit_seconds: int = 8
     look_seconds: int = 3
     slice_seconds: int = 10
@@ -189,6 +191,7 @@ def render(source: PbxFilesInput) -> dict[str, str]:
                 "enter": _join(_enter(queue, common) for queue in queues),
                 "native": _join(_native(queue, common) for queue in queues),
                 "phones": _phones(source.floor),
+                "shown": _shown(source),
             },
         ),
         "zuoxi_manager.conf": _fill("manager.conf", common | {"muted": _muted(source)}),
@@ -224,6 +227,10 @@ def _common_values(source: PbxFilesInput) -> dict[str, str]:
 
 def _muted(source: PbxFilesInput) -> str:
     return "" if source.shared_events else _fill("muted.conf", {"muted": ",".join(MUTED_EVENTS)})
+
+
+def _shown(source: PbxFilesInput) -> str:
+    return "exten => s,1,Return()" if source.show_numbers_on_phones else _fill("masked.conf", {})
 
 
 _NAME_CHARACTERS: Final = r"0-9A-Za-z\x20.\x80-\xff"
@@ -301,7 +308,8 @@ def _phones(floor: Floor) -> str:
     return "\n".join(
         [
             *(
-                f"exten => {each.number},1,Dial(PJSIP/{each.number},30,gi)\n same => n,Hangup()"
+                f"exten => {each.number},1,Dial(PJSIP/{each.number},30,gib(zuoxi-shown^s^1))\n"
+                " same => n,Hangup()"
                 for each in floor.extensions
             ),
             # A caller who is transferred to a queue waits with music again: see zuoxi-unrecord.

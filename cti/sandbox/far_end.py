@@ -141,6 +141,15 @@ class Agent:
         """Let calls ring from now on until somebody says what to do."""
         self._auto = None
 
+    async def invite(self) -> dict[str, str]:
+        """All headers of the INVITE that the phone was called by."""
+        names = (await self._read("PJSIP_HEADERS()")).split(",")
+        return {name: await self._read(f"PJSIP_HEADER(read,{name})") for name in names}
+
+    async def _read(self, function: str) -> str:
+        answer = await self._far_end.remote.act("Getvar", Channel=self._channel, Variable=function)
+        return answer["Value"]
+
     async def answer(self) -> None:
         """Pick up the ringing call and talk; wait until it is answered."""
         assert self.ringing.is_set(), f"{self.extension} does not ring"

@@ -51,6 +51,37 @@ async def test_caller_waits_with_music_is_offered_and_talks(centre: Site) -> Non
     assert centre.heard("ZxBack") == []
 
 
+@pytest.mark.parametrize("way", ["zuoxi-offer 5-o1-8001-20-x", "zuoxi-phones 8001"])
+@pytest.mark.parametrize(
+    ("number", "name", "shown"),
+    [
+        ("+8613800138000", "王芳", '"王芳" <sip:+86138****8000@'),
+        ("13800138000", "CN 138-0013-8000", "<sip:138****8000@"),
+        ("2079460", "(020) 7946 0958)", "<sip:****60@"),
+        ("95588", "ICBC 24", '"ICBC 24" <sip:95588@'),
+    ],
+)
+async def test_an_agents_phone_is_told_no_whole_number(
+    centre: Site, way: str, number: str, name: str, shown: str
+) -> None:
+    """Neither by an offer nor by a transfer. What is kept of the call has it all the same."""
+    await centre.far_end.call("100", number, name=name)
+    entered = await centre.said("ZxEnter")
+    for part, value in (("from-num", "13900139000"), ("count", "1")):
+        diverted = {"Variable": f"REDIRECTING({part},i)", "Value": value}
+        await centre.server.act("Setvar", Channel=entered["Channel"], **diverted)
+    await centre.redirect(entered["Channel"], *way.split())
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    invite = await agent.invite()
+    assert invite["From"].startswith(shown)
+    others = str({name: value for name, value in invite.items() if name != "From"})
+    assert number not in others
+    assert "13900139000" not in others
+    for kept in ("CALLERID(num)", "CDR(src)"):
+        assert await centre.variable(kept, entered["Channel"]) == number
+
+
 async def test_agent_hangs_up_and_the_caller_is_let_go(centre: Site) -> None:
     caller, entered = await centre.enter()
     await centre.offer(entered, "o1")

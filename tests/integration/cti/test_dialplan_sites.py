@@ -54,6 +54,15 @@ async def test_events_that_nobody_needs_are_not_even_made(sandbox: TestSandbox) 
         assert not made & set(MUTED_EVENTS)
 
 
+async def test_whole_numbers_on_agents_phones_where_the_site_says_so(sandbox: TestSandbox) -> None:
+    async with site(sandbox, floor(), show_numbers_on_phones=True) as centre:
+        _, entered = await centre.enter()
+        await centre.offer(entered, "o1")
+        agent = centre.far_end.agent("8001")
+        await agent.ringing.wait()
+        assert agent.caller_number == "13800138000"
+
+
 async def test_hostile_facts_stay_inside_their_header(sandbox: TestSandbox) -> None:
     trunk = r"""
 [from-trunk]

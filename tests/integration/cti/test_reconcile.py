@@ -56,6 +56,8 @@ async def test_the_books_agree_on_calls_of_all_kinds_and_tampering_is_found(
 
         books = Books.of(site)
         cel, cdr = lines_of(books.cel), lines_of(books.cdr)
+        assert phone.caller_number == "+86138****0004"
+        assert not any("****" in line for line in [*cel, *cdr]), "the books keep whole numbers"
         first = stored[0]["call_id"].removeprefix("pbx1-")
         linked = f'"{first}"'
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 
 from config.floor import ExtensionSettings, Floor, QueueSettings
+from config.settings import PbxSettings, Settings
+from cti.admin import pbx_files
 from cti.lookup import FACTS
 from cti.pbxfiles import (
     INCLUDES,
@@ -145,6 +148,29 @@ def test_events_are_muted_for_all_managers_unless_others_read_them() -> None:
     assert muted in render(source())["zuoxi_manager.conf"]
     assert "disabledevents" not in render(source(shared_events=True))["zuoxi_manager.conf"]
     assert not set(READ_EVENTS) & set(MUTED_EVENTS)
+
+
+def test_numbers_are_masked_on_every_way_to_an_agents_phone_unless_the_site_says_so() -> None:
+    text = render(source())["zuoxi_extensions.conf"]
+    ways = re.findall(r"(?:Dial\(PJSIP/|Queue\(zx-).*", text)
+    assert len(ways) == 4
+    for way in ways:
+        assert "b(zuoxi-shown^s^1)" in way or "b(zuoxi-agent^s^1)" in way
+    assert "Goto(zuoxi-shown,s,1)" in section(text, "zuoxi-agent")
+    assert "CONNECTEDLINE(num,i)=" in section(text, "zuoxi-shown")
+    shown = render(source(show_numbers_on_phones=True))["zuoxi_extensions.conf"]
+    assert section(shown, "zuoxi-shown").strip().splitlines()[0] == "exten => s,1,Return()"
+    assert "CONNECTEDLINE" not in shown
+
+
+def test_the_sites_settings_reach_the_files(tmp_path: Path) -> None:
+    for shown in (False, True):
+        pbx = PbxSettings(
+            ami_secret=SecretStr(SECRET),
+            secrets_file=tmp_path / "secrets.json",
+            show_numbers_on_phones=shown,
+        )
+        assert pbx_files(Settings(pbx=pbx, floor=Floor())).show_numbers_on_phones is shown
 
 
 @pytest.mark.parametrize(

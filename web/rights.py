@@ -62,7 +62,8 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     ),
     "admin": frozenset({"floor.see", "alarms.clear", "metrics.see"}),
 }
-_NUMBER = re.compile(r"\+?[\d -]{7,}")
+_NUMBER_IN_NAME = re.compile(r"[(+]*\d(?:[\W_]{0,3}\d){6,}")
+"""Seven digits or more, however they are separated."""
 ROLES: tuple[Role, ...] = tuple(RIGHTS)
 
 
@@ -72,8 +73,12 @@ def rights_of(roles: Iterable[Role]) -> frozenset[Right]:
 
 
 def masked_name(name: str | None) -> str | None:
-    """The name, masked where it is a number: PBXs often send the number as the caller's name."""
-    return masked(name) if name and _NUMBER.fullmatch(name.strip()) else name
+    """The name, numbers in it masked: PBXs often send the number as the caller's name."""
+    return name and _NUMBER_IN_NAME.sub(_masked_match, name)
+
+
+def _masked_match(found: re.Match[str]) -> str:
+    return masked(re.sub(r"[^\d+]", "", found[0])) or ""
 
 
 def masked(number: str | None) -> str | None:

@@ -43,7 +43,7 @@ function show(table: string, key: string, row: object | null): void {
 
 function rings(desk: ReturnType<typeof useDesk>, on: boolean): void {
   usePhone().call = on
-    ? { id: "s", number: "1", name: "", state: "ringing", muted: false, held: false, holding: false }
+    ? { id: "s", number: "1", name: "", state: "ringing", muted: false, held: false, holding: false, holdWished: false }
     : null;
   expect(desk).toBeDefined();
 }
@@ -243,7 +243,7 @@ describe("the seat", () => {
   it("leaves a call in hand alone when the seat is gone, and lets go of the phone after it", async () => {
     const { desk, phone } = await seatedDesk();
     const stop = vi.spyOn(phone, "stop").mockImplementation(() => undefined);
-    phone.call = { id: "s", number: "1", name: "", state: "talking", muted: false, held: false, holding: false };
+    phone.call = { id: "s", number: "1", name: "", state: "talking", muted: false, held: false, holding: false, holdWished: false };
     show("me", "1001", { ...ME, state: "signed_out", extension: null });
     await nextTick();
     expect(stop).not.toHaveBeenCalled();

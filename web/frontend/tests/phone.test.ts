@@ -194,6 +194,51 @@ describe("the phone", () => {
     expect(now()?.held).toBe(false);
   });
 
+  it("carries out the last wish when the hold under way is agreed", async () => {
+    const { made, session, now } = await talking();
+    made.hold(true);
+    made.hold(false);
+    expect(now()).toMatchObject({ held: false, holding: true, holdWished: false });
+    expect(session.holds.length).toBe(1);
+    session.agrees();
+    expect(now()).toMatchObject({ held: true, holding: true });
+    expect(track.enabled).toBe(false);
+    session.agrees();
+    expect(now()).toMatchObject({ held: false, holding: false });
+    expect(track.enabled).toBe(true);
+  });
+
+  it("asks no more than needed for a wish that was taken back", async () => {
+    const { made, session, now } = await talking();
+    made.hold(true);
+    made.hold(false);
+    made.hold(true);
+    session.agrees();
+    expect(now()).toMatchObject({ held: true, holding: false });
+    expect(session.holds).toEqual([]);
+  });
+
+  it("opens the microphone for no sample when the next hold is already wished", async () => {
+    const { made, session, now } = await talking();
+    made.hold(true);
+    session.agrees();
+    made.hold(false);
+    made.hold(true);
+    session.agrees();
+    expect(track.enabled).toBe(false);
+    session.agrees();
+    expect(now()).toMatchObject({ held: true, holding: false });
+  });
+
+  it("leaves the microphone open when a refused hold is no longer wished", async () => {
+    const { made, session, now } = await talking();
+    made.hold(true);
+    made.hold(false);
+    session.refuses();
+    expect(now()).toMatchObject({ held: false, muted: false, holding: false, holdWished: false });
+    expect(track.enabled).toBe(true);
+  });
+
   it("keeps the call over a refused hold, muted, and can hold again", async () => {
     const { made, session, troubles, now } = await talking();
     made.hold(true);

@@ -139,13 +139,22 @@ export class JsSipPhone implements Phone {
   }
 
   hold(held: boolean): void {
+    if (this.current?.state !== "talking") return;
+    this.change({ holdWished: held });
+    this.followWish();
+  }
+
+  /** One re-INVITE at a time: a wish that comes while one is under way is carried out after it. */
+  private followWish(): void {
     const session = this.session;
-    if (!session || this.current?.state !== "talking" || this.current.holding) return;
+    if (!session || !this.current || this.current.holding) return;
+    const held = this.current.holdWished;
     if (held === this.current.held) return;
     if (held) this.gate.set({ held });
     const agreed = (): void => {
-      this.gate.set({ held });
+      this.gate.set({ held: held || (this.current?.holdWished ?? false) });
       this.change({ held, holding: false });
+      this.followWish();
     };
     this.change({ holding: true });
     const sent = held ? session.hold({}, agreed) : session.unhold({}, agreed);
@@ -183,6 +192,7 @@ export class JsSipPhone implements Phone {
       muted: false,
       held: false,
       holding: false,
+      holdWished: false,
     };
     this.listener.call(this.current);
   }
@@ -213,8 +223,8 @@ export class JsSipPhone implements Phone {
   }
 
   /**
-   * The PBX did not agree. A hold that failed leaves the microphone muted, since the agent meant
-   * not to be heard; a resume that failed leaves the call held. JsSIP already counts the wish as
+   * The PBX did not agree. A hold that failed leaves the microphone muted, where the agent still
+   * means not to be heard; a resume that failed leaves the call held. JsSIP already counts the wish as
    * done, so it is told the opposite, which also brings the PBX back in step.
    */
   private refused(wanted: boolean): void {
@@ -225,9 +235,9 @@ export class JsSipPhone implements Phone {
       if (wanted) session.unhold();
       else session.hold();
     }
-    const muted = this.current.muted || wanted;
+    const muted = this.current.muted || (wanted && this.current.holdWished);
     this.gate.set({ held, muted });
-    this.change({ held, muted, holding: false });
+    this.change({ held, muted, holding: false, holdWished: held });
     this.listener.trouble({ kind: wanted ? "hold_failed" : "resume_failed" });
   }
 

@@ -20,6 +20,8 @@ export interface PhoneCall {
   readonly held: boolean;
   /** A hold or its end is being agreed with the PBX. */
   readonly holding: boolean;
+  /** What `held` is to become: the agent's last wish, which may come while `holding`. */
+  readonly holdWished: boolean;
 }
 
 export type PhoneTrouble =
@@ -48,6 +50,7 @@ export interface Phone {
   reject(): void;
   hangUp(): void;
   mute(muted: boolean): void;
+  /** Hold or resume; while another is being agreed, after it. */
   hold(held: boolean): void;
   /** Send keys: 0-9, A-D, star, hash. */
   tones(keys: string): void;

@@ -18,6 +18,7 @@ vi.mock("@/stores/link", () => ({ reactiveLink: () => link.current }));
 
 const { useDesk } = await import("@/stores/desk");
 const { usePhone } = await import("@/stores/phone");
+const { useSession } = await import("@/stores/session");
 
 const tables = makeTables<DeskTables>(["me", "offers", "calls", "queues"]);
 const state = ref("live");
@@ -135,6 +136,29 @@ describe("card before ring", () => {
     await nextTick();
     vi.advanceTimersByTime(5000);
     expect(ring).not.toHaveBeenCalled();
+  });
+});
+
+describe("who is shown", () => {
+  const CALL = { id: "s", state: "ringing", muted: false, held: false, holding: false, holdWished: false } as const;
+
+  it("is what the server says; the title waits for it", async () => {
+    const { desk, phone } = await seatedDesk();
+    phone.call = { ...CALL, number: "13800138000", name: "13800138000" };
+    expect(desk.offeredName).toBe("");
+    show("offers", "o1", { ...OFFER, name: null });
+    expect(desk.caller).toMatchObject({ number: "138****8000", name: null });
+    expect(desk.offeredName).toBe("138 **** 8000");
+    show("offers", "o1", OFFER);
+    expect(desk.offeredName).toBe("Ouyang");
+  });
+
+  it("is what SIP says only where the server says nothing, and masked", async () => {
+    const { desk, phone } = await seatedDesk();
+    phone.call = { ...CALL, number: "13800138000", name: "CN 138 0013 8000" };
+    expect(desk.caller).toEqual({ number: "138****8000", name: "CN 138****8000" });
+    useSession().me = { rights: ["numbers.see"] } as never;
+    expect(desk.caller).toMatchObject({ number: "13800138000", name: "CN 138 0013 8000" });
   });
 });
 

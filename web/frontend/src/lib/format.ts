@@ -56,6 +56,13 @@ export function masked(number: string): string {
     : "*".repeat(Math.max(number.length - 2, 2)) + number.slice(-2);
 }
 
+/** A name with the numbers in it masked, as the server does it. */
+export function maskedName(name: string): string {
+  return name.replace(/[(+]*\d(?:[^\p{L}\p{N}]{0,3}\d){6,}/gu, (number) =>
+    masked(number.replace(/[^\d+]/g, "")),
+  );
+}
+
 /** How far a count is past its limit: calm, over it, or at twice the limit. */
 export type Urgency = "calm" | "warn" | "over";
 

@@ -7,8 +7,9 @@ import type { DeskCallRow, DeskTables, OfferRow, Problem, Seat } from "@/api/typ
 import { eyeOfAgent, eyeOfCall, type EyeState } from "@/eye/states";
 import { word } from "@/i18n";
 import { serverNow } from "@/lib/clock";
-import { phoneNumber } from "@/lib/format";
+import { masked, maskedName, phoneNumber } from "@/lib/format";
 import { readText, writeText } from "@/lib/storage";
+import type { PhoneCall } from "@/phone/phone";
 
 import { useDrafts, type Draft } from "./drafts";
 import { reactiveLink } from "./link";
@@ -19,6 +20,8 @@ import { useSession } from "./session";
 const CARD_PATIENCE_MS = 1500;
 
 const SEAT_KEY = "extension";
+
+type Caller = Pick<OfferRow, "number" | "name">;
 
 export const useDesk = defineStore("desk", () => {
   const session = useSession();
@@ -45,6 +48,10 @@ export const useDesk = defineStore("desk", () => {
   );
   const wrapUp = computed(() => calls.value.find((each) => each.state === "wrap_up") ?? null);
   const current = computed(() => talk.value ?? wrapUp.value);
+  /** Who is on the card. What SIP says counts only where the server says nothing, and masked. */
+  const caller = computed<Caller | null>(() => offer.value ?? current.value ?? bySip(phone.call));
+  /** Who is offered, for the title; SIP is not asked, it comes before the card. */
+  const offeredName = computed(() => offer.value?.name || phoneNumber(offer.value?.number));
 
   /** What the agent is to the eye now. On hold is a call's state, shown as the agent's. */
   const eye = computed<EyeState>(() => {
@@ -58,6 +65,11 @@ export const useDesk = defineStore("desk", () => {
     const id = chosenDraft.value ?? current.value?.call_id ?? null;
     return id === null ? null : (drafts.drafts.get(id) ?? null);
   });
+
+  function bySip(said: PhoneCall | null): Caller | null {
+    if (!said || session.may("numbers.see")) return said;
+    return { number: said.number && masked(said.number), name: maskedName(said.name) };
+  }
 
   // --- coming and going
 
@@ -246,6 +258,8 @@ export const useDesk = defineStore("desk", () => {
     talk,
     wrapUp,
     current,
+    caller,
+    offeredName,
     eye,
     draft,
     answerWhenRinging,

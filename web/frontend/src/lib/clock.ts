@@ -25,12 +25,17 @@ export class OffsetEstimate {
   }
 }
 
+/** Milliseconds since the epoch when the page was opened, and on from there: nobody sets it. */
+export function steadyMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
 const estimate = new OffsetEstimate();
-const tick = ref(Date.now() / 1000);
+const tick = ref(steadyMs() / 1000);
 
 /** The server's time now, epoch seconds. Not reactive: for stamps and comparisons. */
 export function serverNow(): number {
-  return Date.now() / 1000 + estimate.seconds;
+  return steadyMs() / 1000 + estimate.seconds;
 }
 
 /** The server's time, reactive, stepping once a second. */
@@ -38,7 +43,7 @@ export const now = readonly(tick);
 
 /** Take a stamp from a message that just arrived. */
 export function observeServerTime(stamp: number): void {
-  estimate.observe(stamp, Date.now() / 1000);
+  estimate.observe(stamp, steadyMs() / 1000);
   tick.value = serverNow();
 }
 

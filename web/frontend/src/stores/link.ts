@@ -3,7 +3,7 @@ import { computed, reactive, readonly, ref, type ComputedRef, type Ref } from "v
 
 import { LiveLink, type LiveState, type LiveWorld, type Topic } from "@/api/live";
 import { onBeat } from "@/lib/beat";
-import { now, observeServerTime, serverNow } from "@/lib/clock";
+import { now, observeServerTime, serverNow, steadyMs } from "@/lib/clock";
 import { applyChanges, applySnapshot, makeTables, type RowMaps } from "@/lib/tables";
 
 const WORLD: LiveWorld = {
@@ -14,7 +14,7 @@ const WORLD: LiveWorld = {
   },
   random: () => Math.random(),
   beat: onBeat,
-  now: () => Date.now(),
+  now: steadyMs,
 };
 
 function address(): string {

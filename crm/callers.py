@@ -24,7 +24,6 @@ MAX_NUMBER: Final = 40
 LAST_AGENT_DAYS: Final = 90
 FIRST_RETRY_SECONDS: Final = 0.5
 LAST_RETRY_SECONDS: Final = 10.0
-CONNECTION_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class CallerFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +66,18 @@ class CallerIndex:
     """The index. `run` keeps it fresh for as long as it is not cancelled.
 
     :param connect: opens a new connection to the database.
+    :param try_again: errors of the database, after which it is tried again later.
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[asyncpg.Connection[Any]]], *, region: str
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection[Any]]],
+        *,
+        region: str,
+        try_again: tuple[type[Exception], ...],
     ) -> None:
         self._connect = connect
+        self._try_again = try_again
         self._region = region
         self._facts: dict[str, CallerFacts] = {}
         self._last_agents: dict[str, str] = {}
@@ -104,8 +109,9 @@ class CallerIndex:
         while True:
             try:
                 await self._follow()
-            except CONNECTION_LOST as error:
-                log.warning("callers: database away", error=str(error), retry_seconds=wait)
+            except self._try_again as error:
+                words = f"{type(error).__name__}: {error}"
+                log.warning("callers: database away", error=words, retry_seconds=wait)
             if self.loaded.is_set():
                 wait = FIRST_RETRY_SECONDS
             self.loaded.clear()

@@ -31,7 +31,7 @@ from cti.epoch import Tenure
 from cti.hooks import Hooks, LastAgents
 from cti.inputs import Input
 from cti.journal import Journal
-from cti.journal.database import CONNECT_SECONDS, Database
+from cti.journal.database import CONNECT_SECONDS, TRY_AGAIN, Database
 from cti.journal.folds import Thresholds
 from cti.journal.projections import Projections, ProjectionStatus, all_projections
 from cti.lookup import LookUp
@@ -112,7 +112,7 @@ class App:
                 "recordings": self.recordings.dump,
             },
         )
-        self.callers = CallerIndex(self._connect, region=floor.country)
+        self.callers = CallerIndex(self._connect, region=floor.country, try_again=TRY_AGAIN)
         look_up = LookUp(floor, self.callers)
         self.link = AmiLink(
             link_settings(settings.pbx),

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 import asyncpg
 import structlog
 
-from cti.journal.database import AWAY
+from cti.journal.database import TRY_AGAIN
 from web import users
 from web.database import PoolSource, connected
 from web.rights import Right, rights_of
@@ -99,7 +99,7 @@ class Sessions:
     async def start(self, user: User, address: str) -> str:
         """Sign the user in; returns the new cookie's token.
 
-        :raises: one of AWAY.
+        :raises: one of TRY_AGAIN.
         """
         now = self._clock()
         token = secrets.token_urlsafe(32)
@@ -114,7 +114,7 @@ class Sessions:
     async def find(self, token: str) -> Session | None:
         """The living session of a cookie; counts as use.
 
-        :raises: one of AWAY, when the session is not in memory and the database is away.
+        :raises: one of TRY_AGAIN, when the session is not in memory and the database is away.
         """
         key = key_of(token)
         session = self._known.get(key) or await self._load(key)
@@ -139,7 +139,7 @@ class Sessions:
         self._revoked.add(session.key)
         try:
             await self._store()
-        except AWAY as error:
+        except TRY_AGAIN as error:
             log.info("sign_out_stored_later", error=str(error))
 
     async def run(self, cut: Callable[[bytes], None]) -> None:
@@ -148,13 +148,17 @@ class Sessions:
         :param cut: told the key of each session whose live connections must not go on as they are:
             it is over, or its user's rights or employee number changed.
         """
+        told = ""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 for key in await self.refresh():
                     cut(key)
-            except AWAY as error:
-                log.debug("sessions_not_refreshed", error=str(error))
+                told = ""
+            except TRY_AGAIN as error:
+                if type(error).__name__ != told:
+                    told = type(error).__name__
+                    log.warning("sessions_not_refreshed", error=f"{told}: {error}")
             for session in [each for each in self._known.values() if not self._alive(each)]:
                 del self._known[session.key]
                 cut(session.key)
@@ -163,7 +167,7 @@ class Sessions:
         """One round of `run`: afterwards what the table revoked is dead in memory.
 
         :returns: the keys of the living sessions that may do or see something else now.
-        :raises: one of AWAY.
+        :raises: one of TRY_AGAIN.
         """
         await self._store()
         asked = list(self._known)

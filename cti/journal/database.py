@@ -7,7 +7,9 @@ import os
 import random
 import re
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -16,11 +18,17 @@ from cti.journal.spool import JournalError
 
 MIGRATIONS = Path(__file__).parents[2] / "config" / "migrations"
 SCHEMA = MIGRATIONS.parent / "schema.sql"
+NEWEST_MIGRATION = max(path.name.partition("_")[0] for path in MIGRATIONS.glob("*.sql"))
 
 CONNECT_SECONDS = 5.0
 MIGRATION_LOCK = 0x5A586D69
 """Key of the advisory lock under which migrations run: any number that nobody else uses."""
 COMMAND_SECONDS = 30.0
+
+
+class MigrationError(JournalError):
+    """dbmate could not bring the schema up to date; its words are in the message."""
+
 
 AWAY: tuple[type[Exception], ...] = (
     OSError,
@@ -33,12 +41,17 @@ AWAY: tuple[type[Exception], ...] = (
     asyncpg.TransactionRollbackError,  # deadlock, serialization
     asyncpg.ReadOnlySQLTransactionError,  # a standby that was not promoted yet
     asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,  # dropped, and not yet restored
+    asyncpg.UndefinedTableError,
+    MigrationError,
 )
 """Errors after which the same work is tried again later."""
 
+TRY_AGAIN: tuple[type[Exception], ...] = (*AWAY, asyncpg.PostgresError, JournalError)
+"""What background work survives, whatever the database says: it waits, and a person mends it.
 
-class MigrationError(JournalError):
-    """dbmate could not bring the schema up to date; its words are in the message."""
+Calls go on meanwhile, and their journal waits in the spool.
+"""
 
 
 class Backoff:
@@ -83,8 +96,21 @@ class Database:
                 await probe.close()
                 if self._migrate:
                     await migrate(self._dsn)
-                self._pool = await open_pool(self._dsn, max_size=self._max_size)
+                self._pool = await open_pool(
+                    self._dsn,
+                    max_size=self._max_size,
+                    on_connect=self._keep_migrated if self._migrate else None,
+                )
             return self._pool
+
+    async def _keep_migrated(self, connection: asyncpg.Connection) -> None:
+        """Migrate where another database has taken the place of ours: a new one, or a backup."""
+        try:
+            newest = await connection.fetchval("SELECT max(version) FROM schema_migrations")
+        except asyncpg.UndefinedTableError:
+            newest = None
+        if newest is None or newest < NEWEST_MIGRATION:
+            await migrate(self._dsn)
 
     async def close(self) -> None:
         """Close the pool, by force where a connection does not end."""
@@ -98,14 +124,23 @@ class Database:
         self._pool = None
 
 
-async def open_pool(dsn: str, *, max_size: int = 10) -> asyncpg.Pool[asyncpg.Record]:
-    """A pool that connects when it is used, not before."""
+async def open_pool(
+    dsn: str,
+    *,
+    max_size: int = 10,
+    on_connect: Callable[[asyncpg.Connection], Coroutine[Any, Any, None]] | None = None,
+) -> asyncpg.Pool[asyncpg.Record]:
+    """A pool that connects when it is used, not before.
+
+    :param on_connect: told of each new connection before anybody gets it.
+    """
     return await asyncpg.create_pool(
         dsn,
         min_size=0,
         max_size=max_size,
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
+        init=on_connect,
         server_settings={"application_name": "zuoxi", "timezone": "UTC"},
     )
 

@@ -19,7 +19,7 @@ import msgspec
 
 from cti.domain import DomainEvent
 from cti.journal import folds
-from cti.journal.database import AWAY, CONNECT_SECONDS, Backoff
+from cti.journal.database import AWAY, CONNECT_SECONDS, TRY_AGAIN, Backoff
 from cti.journal.spool import JournalError
 from cti.journal.storages import (
     CallStorage,
@@ -292,7 +292,7 @@ class Projections:
             self._more.clear()
             try:
                 await self._catch_up(pool_source)
-            except AWAY as error:
+            except TRY_AGAIN as error:
                 for each in self._going():
                     each.status.became("away", f"{type(error).__name__}: {error}")
                 await asyncio.sleep(backoff.next())

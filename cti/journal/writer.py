@@ -8,6 +8,7 @@ mark. Nothing on a call's path waits for any of this.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,12 +17,12 @@ from typing import Literal
 import asyncpg
 import msgspec
 
-from cti.journal.database import AWAY, CONNECT_SECONDS, Backoff
+from cti.journal.database import CONNECT_SECONDS, TRY_AGAIN, Backoff
 from cti.journal.spool import RETRY_SECONDS, JournalError, Line, Reader, Spool
 from cti.journal.tables import Connection
 
 PoolSource = Callable[[], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
-"""Gives the pool, or raises what `database.AWAY` names while there is none."""
+"""Gives the pool, or raises what `database.TRY_AGAIN` names while there is none."""
 
 DatabaseState = Literal["up", "away"]
 
@@ -31,8 +32,6 @@ GATHER_SECONDS = 0.5
 IDLE_CHECK_SECONDS = 5.0
 STORE_SECONDS = 20.0
 """A batch that takes longer means a stalled database."""
-
-TRY_AGAIN: tuple[type[Exception], ...] = (*AWAY, asyncpg.PostgresError, JournalError)
 
 STORE = (Path(__file__).parent / "store.sql").read_text()
 
@@ -123,7 +122,9 @@ class Writer:
                 self._became("up", "")
                 backoff.reset()
         except BaseException:
-            connection.terminate()  # an answer may be outstanding: the connection is of no more use
+            # An answer may be outstanding: the connection is of no more use, and may be gone.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
             raise
         finally:
             reader.close()

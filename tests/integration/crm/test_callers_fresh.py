@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from crm.callers import CallerIndex
-from cti.journal.database import migrate
+from cti.journal.database import TRY_AGAIN, migrate
 from cti.sandbox.postgres import Postgres
 
 pytestmark = pytest.mark.postgres
@@ -19,7 +19,7 @@ NUMBER = "+8613800138000"
 
 @asynccontextmanager
 async def following(dsn: str) -> AsyncIterator[CallerIndex]:
-    index = CallerIndex(lambda: asyncpg.connect(dsn), region="CN")
+    index = CallerIndex(lambda: asyncpg.connect(dsn), region="CN", try_again=TRY_AGAIN)
     running = asyncio.create_task(index.run())
     try:
         yield index

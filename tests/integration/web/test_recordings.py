@@ -108,7 +108,7 @@ async def test_what_cannot_be_logged_is_not_played(site, pool, recording):
     browser = await site.browser("lea")
     await pool.execute("ALTER TABLE recording_listened RENAME TO gone")
     async with get(site, browser) as answer:
-        assert answer.status == 500
+        assert answer.status == 503
         assert recording not in await answer.read()
     site.pool.away = True
     async with get(site, browser) as answer:

@@ -36,7 +36,7 @@ def test_who_talked_last_is_found_in_any_notation() -> None:
     async def connect() -> None:
         raise AssertionError
 
-    index = CallerIndex(connect, region="CN")  # type: ignore[arg-type]
+    index = CallerIndex(connect, region="CN", try_again=())  # type: ignore[arg-type]
     index.note_agent("13800138000", "1001")
     index.note_agent(None, "1002")
     index.note_agent("anonymous", "1003")

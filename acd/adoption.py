@@ -93,7 +93,8 @@ def _tell_connect(turn: Turn, item: LinkUp) -> None:
     snapshot, memory, now = item.snapshot, turn.memory, turn.now
     known = turn.state.pbx_started_at
     restarted = known is not None and abs(known - snapshot.pbx_started_at) > RESTART_SECONDS
-    if not memory.connected_before:
+    first = not memory.connected_before
+    if first:
         memory.connected_before = True
         started = d.ServerStarted(
             at=now, node=turn.node, epoch=snapshot.epoch, version=turn.version
@@ -102,7 +103,8 @@ def _tell_connect(turn: Turn, item: LinkUp) -> None:
     if restarted:
         turn.emit(d.PbxRestarted(at=now, started_at=snapshot.pbx_started_at))
     if item.gap_from is not None and item.gap_to is not None:
-        reason = "pbx_restarted" if restarted else "link_lost"
+        away = "server_restarted" if first else "link_lost"
+        reason = "pbx_restarted" if restarted else away
         turn.emit(d.GapRecorded(at=now, from_at=item.gap_from, to_at=item.gap_to, reason=reason))
     turn.emit(d.PbxConnected(at=now, epoch=snapshot.epoch, pbx_started_at=snapshot.pbx_started_at))
     memory.pbx_restarted = restarted

@@ -28,6 +28,7 @@ from crm.callers import CallerIndex, e164
 from cti.agi.server import AgiServer
 from cti.ami.link import AmiLink, LinkSettings
 from cti.epoch import Tenure
+from cti.heard import HeardUntil
 from cti.hooks import Hooks, LastAgents
 from cti.inputs import Input
 from cti.journal import Journal
@@ -92,6 +93,7 @@ class App:
             to_e164=lambda number: e164(number, floor.country) or number,
             version=product_version(),
         )
+        self.heard = HeardUntil(settings.server.state_folder / "heard-until")
         self.live = LiveView(floor)
         folders = settings.recording
         self.store = Store(folders.store_folder)
@@ -111,6 +113,7 @@ class App:
                 "live": self.live.dump,
                 "recordings": self.recordings.dump,
             },
+            caught_up=self._note_heard,
         )
         self.callers = CallerIndex(self._connect, region=floor.country, try_again=TRY_AGAIN)
         look_up = LookUp(floor, self.callers)
@@ -120,6 +123,7 @@ class App:
             resync=self.tenure.resync,
             room=lambda: self.runtime.backlog < ROOM,
             clock=clock,
+            heard_until=self._heard_before(),
         )
         self.hub = Hub(self.live, self.runtime.tell, clock)
         self.runtime.observers += [self.hub.publish, self.recordings.observe]
@@ -144,6 +148,15 @@ class App:
             self.core.evolve(record)
             self.live.evolve(record)
             self.recordings.evolve(record)
+
+    def _heard_before(self) -> float | None:
+        """Until when the PBX was heard by the process before this one."""
+        tail = self.journal.recovered.tail
+        return tail[-1].event.at if self.heard.at is None and tail else self.heard.at
+
+    def _note_heard(self) -> None:
+        if (at := self.link.heard_until) is not None:
+            self.heard.note(at)
 
     def _tell(self, item: Input) -> None:
         self.runtime.tell(item)
@@ -187,6 +200,7 @@ class App:
                 await self.link.close()
             await self.database.close()
             self.journal.close()
+            self.heard.close()
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         return [

@@ -79,7 +79,10 @@ CheckpointParts = dict[str, Callable[[], object]]
 
 
 class Runtime:
-    """Owns the core while it runs. `tell` and `ask` may be called anywhere in the event loop."""
+    """Owns the core while it runs. `tell` and `ask` may be called anywhere in the event loop.
+
+    :param caught_up: called whenever all that was told stands in the journal.
+    """
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class Runtime:
         *,
         heartbeat_seconds: float,
         checkpoint_parts: CheckpointParts,
+        caught_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._core = core
         self._journal = journal
@@ -97,6 +101,7 @@ class Runtime:
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
         self._checkpoint_parts = checkpoint_parts
+        self._caught_up = caught_up
         self._inputs: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._asked: dict[str, asyncio.Future[Reply]] = {}
@@ -133,6 +138,8 @@ class Runtime:
             if deadline is not None and deadline <= self._clock():
                 self._inputs.append(Tick())
             linked = self._step_batch()
+            if not self._inputs:
+                self._caught_up()
             now = time.monotonic()
             if linked or now >= next_beat:
                 self._pbx.beat()

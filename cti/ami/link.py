@@ -104,6 +104,7 @@ class AmiLink:
     :param resync: reads the state at each connect and after an overflow; `link.snapshot` is most
         of it. It may set its epoch first. Anything but an AmiError that it raises ends the link.
     :param clock: epoch seconds.
+    :param heard_until: until when Asterisk was heard before this process, None where it never was.
     :ivar stats: counters, lag, clock offset.
     """
 
@@ -115,6 +116,7 @@ class AmiLink:
         resync: Resync = _read_only,
         room: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
+        heard_until: float | None = None,
         random: Random | None = None,
     ) -> None:
         self.clock = clock
@@ -134,7 +136,7 @@ class AmiLink:
         self._overflowed = asyncio.Event()
         self._flushing: asyncio.TimerHandle | None = None
         self._up = False
-        self._known_until: float | None = None
+        self._known_until = heard_until
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -144,6 +146,13 @@ class AmiLink:
     def status(self) -> LinkStatus:
         """How the link is now."""
         return self._status
+
+    @property
+    def heard_until(self) -> float | None:
+        """Until when all that Asterisk said was handed on; None while it is not, or not all."""
+        if self._connection is None or self._status.state != "ready" or self._queue:
+            return None
+        return self._connection.heard_at
 
     async def wait_for(self, state: LinkState) -> LinkStatus:
         """Wait until the link is in this state; give its status then."""
@@ -375,7 +384,8 @@ class AmiLink:
             snapshot = await self._resync(self)
         if self._overflowed.is_set() or connection.lost.done():
             return
-        gap = (self._known_until, heard_again_at) if self._known_until else (None, None)
+        known, again = self._known_until, heard_again_at
+        gap = (None, None) if known is None else (min(known, again), again)
         self._queue.append(LinkUp(snapshot=snapshot, gap_from=gap[0], gap_to=gap[1]))
         self._queue.extend(self._buffer)
         self._buffer.clear()

@@ -23,6 +23,8 @@ ADOPT_SECONDS = 2.0
 START_SECONDS = 15.0
 """A new process has to load itself first, on a machine that has much else to do."""
 NOTICE_SECONDS = 6.0
+HEARD_SECONDS = 3.0
+"""A living link says something each second, and each heartbeat keeps when it did."""
 STALL_SECONDS = 120.0
 DATABASE_AWAY_SECONDS = 60.0
 RACES = 200
@@ -127,7 +129,7 @@ async def test_server_killed_while_calls_wait_ring_and_talk(
 
         assert site.server is not None
         await site.server.kill()
-        killed = time.monotonic()
+        killed, killed_at = time.monotonic(), time.time()
         await picked_up(site, "8002", rings)
         await talks.hang_up()
         await site.far_end.agent("8001").ringing.wait()
@@ -143,6 +145,10 @@ async def test_server_killed_while_calls_wait_ring_and_talk(
         await waits.hang_up()
         ended = await true_record(site, 3)
         assert [event["outcome"] for event in ended] == ["answered"] * 3
+        (gap,) = await site.events("GapRecorded")
+        assert gap["reason"] == "server_restarted"
+        assert killed_at - HEARD_SECONDS < gap["from_at"] <= killed_at < started < gap["to_at"]
+        assert ended[0]["at"] <= killed_at, "who talked when it was killed is not counted on"
 
 
 async def test_a_waiting_caller_is_taken_back_from_the_native_queue(

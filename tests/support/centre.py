@@ -293,9 +293,17 @@ class Centre:
     # --- the link ---------------------------------------------------------------------------
 
     def connect(
-        self, *, gap: bool = False, started_at: float = START - 9999, **also: Any
+        self,
+        *,
+        gap: bool = False,
+        heard_until: float | None = None,
+        started_at: float = START - 9999,
+        **also: Any,
     ) -> Output:
-        """The link comes up: the PBX tells all it has."""
+        """The link comes up: the PBX tells all it has.
+
+        :param gap: it was not heard for the last second, or since `heard_until`.
+        """
         self.epoch += 1
         channels = [
             i.ChannelState(
@@ -333,7 +341,8 @@ class Centre:
             device_states=self.devices,
         )
         snapshot = msgspec.structs.replace(snapshot, **also)
-        bounds = (self.now - 1, self.now) if gap else (None, None)
+        since = self.now - 1 if heard_until is None else heard_until
+        bounds = (since, self.now) if gap or heard_until is not None else (None, None)
         return self.step(i.LinkUp(snapshot=snapshot, gap_from=bounds[0], gap_to=bounds[1]))
 
     def lose_link(self) -> Output:

@@ -321,6 +321,34 @@ def test_a_call_that_ended_in_the_gap_ends_in_wrap_up(one: Centre) -> None:
     assert one.last(d.CallEnded).outcome == "answered"
 
 
+def test_a_call_that_ended_while_the_server_was_away_counts_what_was_heard(one: Centre) -> None:
+    one.talk(one.arrive())
+    one.wait(60)
+    new = one.restarted()
+    new.now += 3600
+    new.callers, new.agent_legs = {}, {}
+    new.connect(heard_until=one.now)
+    assert new.last(d.CallEnded).talk_seconds == 60
+    wrap_up = next(e for e in new.events(d.AgentStateChanged) if e.state == "wrap_up")
+    assert wrap_up.at == one.now
+    gap = new.last(d.GapRecorded)
+    assert (gap.from_at, gap.to_at, gap.reason) == (one.now, new.now, "server_restarted")
+
+
+def test_a_caller_who_left_while_the_server_was_away_waited_as_long_as_was_heard(
+    one: Centre,
+) -> None:
+    one.not_ready("1001")
+    one.arrive()
+    one.wait(5)
+    new = one.restarted()
+    new.now += 600
+    new.callers = {}
+    new.connect(heard_until=one.now)
+    left = new.last(d.QueueLeft)
+    assert (left.waited_seconds, left.exact) == (5, False)
+
+
 def test_a_restarted_pbx_loses_its_calls(one: Centre) -> None:
     talking, waiting = one.arrive(), one.arrive()
     one.talk(talking)

@@ -22,7 +22,7 @@ from cti.commands import (
 )
 from cti.domain import AgentSignedIn, Recorded
 from cti.inputs import CommandResult, Input, LinkDown, Reply, SetReady, Tick
-from cti.runtime import Runtime, to_actions
+from cti.runtime import BATCH, Runtime, to_actions
 
 
 class ScriptedCore:
@@ -114,6 +114,29 @@ async def test_journal_first_then_observers_then_commands_then_the_result(stage)
     assert diary.told == ["journal [1]", "observer", "pbx c1.0"]
     await core.has_seen(2)
     assert core.seen[1] == CommandResult(command_id="c1", result="done")
+
+
+async def test_it_has_caught_up_when_all_stands_in_the_journal():
+    core, diary = ScriptedCore(), Diary()
+    caught_up: list[list[str]] = []
+    runtime = Runtime(
+        core,
+        diary,
+        diary,
+        time.time,
+        heartbeat_seconds=60,
+        checkpoint_parts={},
+        caught_up=lambda: caught_up.append(list(diary.told)),
+    )
+    for n in range(BATCH + 1):
+        runtime.tell(LinkDown(reason=str(n), at=n, last_event_at=n))
+    task = asyncio.create_task(runtime.run())
+    await core.has_seen(BATCH + 1)
+    await asyncio.sleep(0)
+    assert len(caught_up) == 1
+    assert caught_up[0][-1] == f"journal [{BATCH + 1}]"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_inputs_are_stepped_in_the_order_of_telling(stage):

@@ -505,6 +505,40 @@ async def test_reconnect_tells_the_gap(server: AmiServer, consumer: Consumer) ->
     assert before <= up.gap_to <= after
 
 
+async def test_the_gap_begins_where_the_process_before_heard_last(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    before = time.time()
+    async with ready_link(server, consumer, heard_until=before - 3600) as link:
+        (up,) = await consumer.count(LinkUp)
+        assert link.heard_until is not None
+        assert link.heard_until >= before
+    assert up.gap_from == before - 3600
+    assert up.gap_to is not None
+    assert up.gap_to >= before
+    assert link.heard_until is None
+
+
+async def test_a_clock_that_was_set_back_leaves_an_empty_gap(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    async with ready_link(server, consumer, heard_until=time.time() + 3600):
+        (up,) = await consumer.count(LinkUp)
+    assert up.gap_from == up.gap_to
+
+
+async def test_what_waits_for_the_consumer_was_not_heard_yet(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    consumer.has_room = False
+    async with make_link(server, consumer) as link:
+        await becomes(link, "ready")
+        assert link.heard_until is None
+        consumer.has_room = True
+        await consumer.count(LinkUp)
+        assert link.heard_until is not None
+
+
 async def test_failed_attempts_do_not_shorten_the_gap(
     server: AmiServer, consumer: Consumer
 ) -> None:

@@ -65,7 +65,8 @@ class NativeMember(msgspec.Struct, frozen=True, kw_only=True):
 class PbxSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The PBX's whole state at one moment.
 
-    :param pbx_started_at: epoch seconds of Asterisk's start (a change means that it restarted).
+    :param pbx_started_at: Asterisk's start by its local time, perhaps hours off; only a change
+        means something: that it restarted.
     :param epoch: the epoch that this process set for itself on this connect.
     :param device_states: device name ("PJSIP/8001") -> Asterisk's state word ("NOT_INUSE", ...).
     :param native_waiting: uniqueids that stand in a native queue now.

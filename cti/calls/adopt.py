@@ -22,9 +22,6 @@ from cti.calls.wiring import HOLDING_APPLICATIONS, Wiring
 from cti.domain import CallId, DomainEvent
 from cti.inputs import ChannelState, PbxSnapshot
 
-CLOCK_SECONDS: Final = 1.0
-"""A channel that is older than the PBX by more than this died with the PBX before."""
-
 NUMBERS: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -35,7 +32,7 @@ class Adoption:
     :param wiring: the wiring of this snapshot.
     :param ended_at: the last moment of which we know what lived.
     :param begun_at: the first moment of which we know it again.
-    :param restarted: it is another PBX than before, though perhaps a second younger only.
+    :param restarted: the PBX has been started anew: who is gone died with the one before.
     """
 
     def __init__(
@@ -86,14 +83,12 @@ class Adoption:
         ]
         for call, leg in legs:
             if leg.leg_id not in present:
-                before = leg.started_at < self._snapshot.pbx_started_at - CLOCK_SECONDS
-                died = self._restarted or before
                 ended = d.LegEnded(
                     at=self._ended_at,
                     call_id=call.call_id,
                     leg_id=leg.leg_id,
                     cause=0,
-                    cause_text=PBX_DIED if died else "",
+                    cause_text=PBX_DIED if self._restarted else "",
                     exact=False,
                 )
                 self._tell([ended])

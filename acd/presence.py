@@ -71,12 +71,20 @@ def call_over(turn: Turn, agent: Agent, at: float) -> None:
 
 
 def on_the_phone(turn: Turn, agent: Agent, call_id: d.CallId, at: float) -> None:
-    """The agent has a leg that no pending offer explains."""
+    """The agent has a leg that no pending offer explains: a talk once it stands in a bridge.
+
+    Before that it rings or is dialled, and keeps offers away by being there.
+    """
     offer = turn.fold.offer_to(agent)
     if offer is not None:
         withdraw(turn, offer, "agent_busy")
-    elif agent.state in ("ready", "not_ready", "wrap_up"):
+    elif agent.state in ("ready", "not_ready", "wrap_up") and call_id in _talks(turn, agent):
         turn.emit(agents.changed(agent, "call", at, call_id=call_id))
+
+
+def _talks(turn: Turn, agent: Agent) -> list[d.CallId]:
+    """The calls in which the agent's leg stands in a bridge."""
+    return [call_id for leg_id, call_id in agent.legs.items() if turn.state.legs[leg_id].bridge_id]
 
 
 def after_offer(turn: Turn, event: d.OfferEnded) -> None:
@@ -84,7 +92,7 @@ def after_offer(turn: Turn, event: d.OfferEnded) -> None:
     agent = turn.state.agents.get(event.agent_id)
     if agent is None or agent.state != "offered" or agent.offer_id is not None:
         return
-    other_calls = [call_id for call_id in agent.legs.values() if call_id != event.call_id]
+    other_calls = [call_id for call_id in _talks(turn, agent) if call_id != event.call_id]
     if other_calls:
         turn.emit(agents.changed(agent, "call", event.at, call_id=other_calls[-1]))
     elif agent.sign_out_after or agent.next_reason:

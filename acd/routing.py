@@ -386,10 +386,12 @@ class Router:
         number = self.number[agent.id]
         bit = 1 << number
         before = self._state_of[number]
-        if before != agent.state:
+        # Who is rung or dials is not free, though the talk has not begun.
+        state = "talking" if agent.state == "ready" and agent.legs else agent.state
+        if before != state:
             self._states[before] ^= bit
-            self._states[agent.state] |= bit
-            self._state_of[number] = agent.state
+            self._states[state] |= bit
+            self._state_of[number] = state
         free, was_free = agent.free, bool(self._free & bit)
         if free:
             for queue in self.queues_of[agent.id]:

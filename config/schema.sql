@@ -120,7 +120,8 @@ CREATE TABLE public.calls (
     outcome text,
     ended_by text,
     ended_at timestamp with time zone,
-    exact boolean NOT NULL
+    exact boolean NOT NULL,
+    waiting_since timestamp with time zone
 );
 
 
@@ -679,4 +680,5 @@ ALTER TABLE ONLY public.sessions
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261122000100'),
     ('20261122000200'),
-    ('20261122000300');
+    ('20261122000300'),
+    ('20261122000400');

@@ -59,8 +59,10 @@ def _appended(items: tuple[str, ...], *more: str | None) -> tuple[str, ...]:
 
 
 def _queue_entered(call: CallRow, event: domain.QueueEntered) -> CallRow:
+    """`entered_at` goes back to the first entering: what was waited since then is counted."""
     return replace(
         call,
+        waiting_since=moment(event.at if call.queues else event.entered_at),
         queues=_appended(call.queues, event.queue),
         customer_id=event.customer_id or call.customer_id,
         customer_name=event.customer_name or call.customer_name,
@@ -69,9 +71,15 @@ def _queue_entered(call: CallRow, event: domain.QueueEntered) -> CallRow:
 
 
 def _queue_left(call: CallRow, event: domain.QueueLeft) -> CallRow:
+    if call.waiting_since is None:
+        waited = max(call.waited_seconds, event.waited_seconds)
+    else:
+        here = (moment(event.at) - call.waiting_since).total_seconds()
+        waited = call.waited_seconds + max(here, 0.0)
     call = replace(
         call,
-        waited_seconds=call.waited_seconds + event.waited_seconds,
+        waiting_since=None,
+        waited_seconds=waited,
         exact=call.exact and event.exact,
     )
     return _talked(call, event) if event.reason == "answered" else call
@@ -169,6 +177,7 @@ class CallFold(Fold[CallRow]):
             return {call.call_id: call}
         merged = replace(
             call,
+            waiting_since=call.waiting_since or other.waiting_since,
             queues=_appended(call.queues, *other.queues),
             agents=_appended(call.agents, *other.agents),
             transfers=call.transfers + other.transfers,

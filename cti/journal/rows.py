@@ -25,6 +25,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     agents: tuple[str, ...] = ()
     agent_id: str | None = None
     answered_at: datetime | None = None
+    waiting_since: datetime | None = None
     waited_seconds: float = 0.0
     talk_seconds: float = 0.0
     transfers: int = 0

@@ -235,12 +235,12 @@ def phone_rings_out(centre: Centre, *, exten: str) -> dict[str, str]:
     return leg
 
 
-def test_an_agent_who_phones_a_queue_is_on_the_phone() -> None:
+def test_an_agent_who_phones_a_queue_is_not_free() -> None:
     centre = Centre(floor(agents=2))
     centre.ready("1001")
     leg = phone_rings_out(centre, exten="support")
     centre.hear(ami.UserEvent(name="ZxEnter", **leg, headers={"Queue": "support"}))
-    assert centre.agent("1001").state == "talking"
+    assert not centre.agent("1001").free
     assert not centre.sent(c.Assign)
     centre.ready("1002")
     assert centre.sent(c.Assign)[-1].agent_id == "1002"
@@ -252,6 +252,7 @@ def test_an_agent_who_phones_a_queue_is_on_the_phone() -> None:
 def test_who_signs_in_at_a_phone_in_a_call_is_on_that_call() -> None:
     centre = Centre(floor(agents=2))
     leg = phone_rings_out(centre, exten="013800138000")
+    centre.hear(ami.BridgeEnter(**leg, bridge_id="b", bridge_channels=1))
     centre.ready("1001")
     assert (centre.agent().state, centre.agent().call_id) == ("talking", "n1-50.1")
     centre.arrive()
@@ -267,7 +268,7 @@ def test_who_signs_in_at_a_phone_that_waits_in_a_queue_is_not_offered_that_call(
     leg = phone_rings_out(centre, exten="support")
     centre.hear(ami.UserEvent(name="ZxEnter", **leg, headers={"Queue": "support"}))
     centre.ready("1001")
-    assert centre.agent("1001").state == "talking"
+    assert not centre.agent("1001").free
     assert not centre.sent(c.Assign)
 
 

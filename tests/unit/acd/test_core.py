@@ -728,15 +728,37 @@ def test_a_call_of_ones_own_is_talking_too(one: Centre) -> None:
 
     one.not_ready("1001", "lunch")
     one.start_agent_leg("1001", "8001", Caller("55.1", ""))
+    one.pick_up("1001")
     assert one.agent().state == "talking"
     one.end_agent_leg("1001")
     assert (one.agent().state, one.agent().reason) == ("not_ready", "lunch")
     one.ready("1001")
     one.start_agent_leg("1001", "8001", Caller("55.2", ""))
+    one.pick_up("1001")
     caller = one.arrive()
     assert not one.sent(c.Assign)
     one.end_agent_leg("1001")
     assert one.offer_of(caller).agent_id == "1001"
+
+
+def test_a_phone_that_only_rings_is_not_talking_but_not_free_either() -> None:
+    centre = Centre(floor(agents=2))
+    centre.ready("1001")
+    centre.ready("1002")
+    dials = {"channel": "PJSIP/8002-x", "uniqueid": "55.1", "linkedid": "55.1"}
+    rings = {"channel": "PJSIP/8001-y", "uniqueid": "55.2", "linkedid": "55.1"}
+    centre.hear(ami.Newchannel(**dials, state=4, caller_number="8002", exten="8001"))
+    centre.hear(ami.Newchannel(**rings, state=0))
+    centre.hear(ami.Newstate(**rings, state=5))
+    caller = centre.arrive()
+    assert not centre.sent(c.Assign)
+    assert centre.last(d.CallDecided).excluded == {"talking": 2}
+    centre.wait(30)
+    centre.hear(ami.Hangup(**rings, cause=19))
+    centre.hear(ami.Hangup(**dials, cause=19))
+    assert "talking" not in {each.state for each in centre.events(d.AgentStateChanged)}
+    assert centre.offer_of(caller)
+    assert centre.events(d.CallEnded)[0].outcome == "not_queued"
 
 
 def test_wrap_up_goes_on_after_a_call_of_ones_own(one: Centre) -> None:
@@ -747,6 +769,7 @@ def test_wrap_up_goes_on_after_a_call_of_ones_own(one: Centre) -> None:
     one.hang_up(caller)
     one.wait(5)
     one.start_agent_leg("1001", "8001", Caller("55.1", ""))
+    one.pick_up("1001")
     one.wait(5)
     one.end_agent_leg("1001")
     assert (one.agent().state, one.agent().call_id) == ("wrap_up", caller.call_id)
@@ -775,6 +798,7 @@ def test_dialling_out_while_an_offer_is_on_its_way_takes_it_back(one: Centre) ->
     caller = one.arrive()
     one.start_agent_leg("1001", "8001", Caller("55.1", ""))
     assert one.sent(c.Withdraw)
+    one.pick_up("1001")
     one.agent_legs.clear()
     one.come_back(caller, "rescinded")
     assert one.last(d.OfferEnded).detail == "agent_busy"

@@ -55,6 +55,57 @@ def test_a_call_answered_after_waiting() -> None:
     assert row.exact
 
 
+def test_waits_of_one_call_count_no_moment_twice_and_no_talk() -> None:
+    """Each visit tells its wait from the first entering, whose place the caller keeps."""
+    overflowed = (
+        call_started(),
+        queue_entered(),
+        queue_left(at=DAY + 60, waited=60.0, reason="overflowed"),
+        queue_entered(visit_id="v2", queue="sales", at=DAY + 60, entered_at=DAY),
+        queue_left(visit_id="v2", queue="sales", at=DAY + 90, waited=90.0),
+    )
+    assert folded(CallFold("n"), *overflowed)["c1"].waited_seconds == 90.0
+    came_back = (
+        call_started(),
+        queue_entered(),
+        queue_left(at=DAY + 10, waited=10.0),
+        queue_entered(visit_id="v2", at=DAY + 110, entered_at=DAY, adopted=True),
+        queue_left(visit_id="v2", at=DAY + 125, waited=125.0),
+    )
+    row = folded(CallFold("n"), *came_back)["c1"]
+    assert (row.waited_seconds, row.waiting_since) == (25.0, None)
+    sent_on = (
+        *overflowed[:2],
+        queue_left(at=DAY + 10, waited=10.0),
+        queue_entered(visit_id="v2", queue="sales", at=DAY + 200),
+        queue_left(visit_id="v2", queue="sales", at=DAY + 230, waited=30.0),
+    )
+    assert folded(CallFold("n"), *sent_on)["c1"].waited_seconds == 40.0
+
+
+def test_a_wait_that_began_unheard_counts_from_its_begin() -> None:
+    row = folded(
+        CallFold("n"),
+        call_started(adopted=True),
+        queue_entered(at=DAY + 50, entered_at=DAY + 20, adopted=True),
+        queue_left(at=DAY + 60, waited=40.0),
+    )["c1"]
+    assert row.waited_seconds == 40.0
+    assert folded(CallFold("n"), queue_left(waited=10.0))["c1"].waited_seconds == 10.0
+
+
+def test_a_merged_call_goes_on_waiting() -> None:
+    row = folded(
+        CallFold("n"),
+        call_started(),
+        call_started(call_id="c2"),
+        queue_entered(call_id="c2", at=DAY + 5),
+        merged("c1", "c2", at=DAY + 20),
+        queue_left(at=DAY + 35, waited=30.0),
+    )["c1"]
+    assert row.waited_seconds == 30.0
+
+
 def test_a_call_ends_once() -> None:
     row = folded(
         CallFold("pbx1"),

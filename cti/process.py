@@ -8,7 +8,7 @@ import logging
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,12 @@ from cti.sandbox.system import SandboxError, prepare_place
 
 log = structlog.get_logger(__name__)
 
-NUMBER = re.compile(r"(?<![\w.-])(\+?\d{3})\d{4,}(\d{2})(?![\w.-])")
-PHONE_KEYS = ("number", "caller", "caller_number", "phone")
+NUMBER = re.compile(
+    r"(?<![A-Za-z0-9])(?<!\d\.)(\+?\d{3})\d{4,}(\d{2})(?![A-Za-z0-9]|\.\d)", re.ASCII
+)
+"""A phone number, wherever it stands, but no part of a word and no Uniqueid (`1790000000.12`)."""
+ROW = re.compile(r"(Failing row contains |Key \([^)]*\)=)\(.*\)")
+"""How PostgreSQL shows the values of a row, names among them, in the detail of an error."""
 DATABASE = "zuoxi"
 
 
@@ -120,8 +124,17 @@ def configure_logging(level: str, out: Path | None = None) -> None:
 def mask_numbers(
     _logger: object, _method: str, line: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Hide the middle of what looks like a phone number: `+86****34`."""
+    """Hide the middle of what looks like a phone number, `+86****34`, and the values of rows."""
     for key, value in line.items():
-        if isinstance(value, str) and (key in PHONE_KEYS or key in ("event", "error", "exception")):
-            line[key] = NUMBER.sub(r"\1****\2", value)
+        line[key] = _masked(value)
     return line
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str):
+        return NUMBER.sub(r"\1****\2", ROW.sub(r"\1(...)", value))
+    if isinstance(value, Mapping):
+        return {_masked(key): _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(item) for item in value]
+    return _masked(str(value)) if isinstance(value, BaseException | Path) else value

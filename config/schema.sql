@@ -519,6 +519,13 @@ CREATE INDEX calls_agents ON public.calls USING gin (agents);
 
 
 --
+-- Name: calls_caller; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX calls_caller ON public.calls USING btree (caller_number, started_at);
+
+
+--
 -- Name: calls_merged; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -681,4 +688,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261122000100'),
     ('20261122000200'),
     ('20261122000300'),
-    ('20261122000400');
+    ('20261122000400'),
+    ('20261122000500');

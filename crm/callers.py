@@ -8,7 +8,8 @@ it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 CHANNEL: Final = "callers_changed"
 MAX_NUMBER: Final = 40
 LAST_AGENT_DAYS: Final = 90
+SLICE_ROWS: Final = 1000
+"""Taken in within some milliseconds."""
+E164: Final = re.compile(r"\+[1-9][0-9]{4,14}")
 FIRST_RETRY_SECONDS: Final = 0.5
 LAST_RETRY_SECONDS: Final = 10.0
 
@@ -126,7 +130,8 @@ class CallerIndex:
             connection.add_termination_listener(lambda _: changed.put_nowait(None))
             # Listen first: a change between the load and the listening would be lost.
             await connection.add_listener(CHANNEL, lambda *told: changed.put_nowait(str(told[3])))
-            await self._load(connection)
+            await self._load_facts(connection)
+            await self._load_last_agents(connection)
             self.loaded.set()
             while (number := await changed.get()) is not None:
                 await self._refresh(connection, number)
@@ -135,7 +140,7 @@ class CallerIndex:
 
     async def _refresh(self, connection: asyncpg.Connection[Any], number: str) -> None:
         if number == "*":
-            await self._load(connection)
+            await self._load_facts(connection)
             return
         row = await connection.fetchrow(f"{_FACTS} WHERE number = $1", number)
         if row is None:
@@ -143,13 +148,28 @@ class CallerIndex:
         else:
             self._facts[number] = _facts(row)
 
-    async def _load(self, connection: asyncpg.Connection[Any]) -> None:
-        rows = await connection.fetch(_FACTS)
-        self._facts = {row["number"]: _facts(row) for row in rows}
-        for row in await connection.fetch(_LAST_AGENTS, str(LAST_AGENT_DAYS)):
-            if normal := self.normal(row["caller_number"]):
-                # What was noted since we run is newer than any row.
-                self._last_agents.setdefault(normal, row["agent_id"])
+    async def _load_facts(self, connection: asyncpg.Connection[Any]) -> None:
+        facts: dict[str, CallerFacts] = {}
+        async for rows in _slices(connection, _FACTS):
+            facts.update((row["number"], _facts(row)) for row in rows)
+        self._facts = facts
+
+    async def _load_last_agents(self, connection: asyncpg.Connection[Any]) -> None:
+        async for rows in _slices(connection, _LAST_AGENTS, str(LAST_AGENT_DAYS)):
+            for number, agent_id in rows:
+                if normal := number if E164.fullmatch(number) else self.normal(number):
+                    # What was noted since we run is newer than any row.
+                    self._last_agents.setdefault(normal, agent_id)
+
+
+async def _slices(
+    connection: asyncpg.Connection[Any], query: str, *arguments: object
+) -> AsyncIterator[list[asyncpg.Record]]:
+    """The rows, so many at a time that nobody else in the event loop has to wait."""
+    async with connection.transaction():
+        cursor = await connection.cursor(query, *arguments)
+        while rows := await cursor.fetch(SLICE_ROWS):
+            yield rows
 
 
 _FACTS: Final = (

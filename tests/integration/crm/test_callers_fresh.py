@@ -87,6 +87,70 @@ async def test_who_talked_last_comes_from_the_calls(database: str) -> None:
     await connection.close()
 
 
+INSERT_CALLS = """
+    INSERT INTO calls (call_id, node, started_at, direction, caller_number, linkedid, queues,
+        agents, agent_id, waited_seconds, talk_seconds, transfers, recordings, faults, exact)
+    SELECT n::text, 'n', now(), 'inbound', '+86138' || n, 'l', '{}',
+        '{}', '1001', 0, 0, 0, 0, 0, true
+    FROM generate_series(10000001, 10000000 + $1) n
+"""
+
+
+async def test_a_load_of_many_callers_lets_others_have_their_turn(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heartbeat, say. What stands in E.164 already, and nearly all does, is not parsed."""
+    monkeypatch.setattr("crm.callers.SLICE_ROWS", 10)
+    monkeypatch.setattr("crm.callers.e164", refuse)
+    connection = await asyncpg.connect(database)
+    await connection.execute(INSERT_CALLS, 500)
+    await connection.execute(
+        "INSERT INTO callers (number)"
+        " SELECT '+86138' || n FROM generate_series(10000001, 10000500) n"
+    )
+    async with following(database) as index:
+        turns = 0
+        while not index.loaded.is_set():
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns >= 2 * 500 / 10
+        assert index._last_agents["+8613810000500"] == "1001"
+        assert index._facts["+8613810000500"].number == "+8613810000500"
+    await connection.close()
+
+
+def refuse(text: str, region: str) -> str:
+    raise AssertionError(text)
+
+
+async def test_a_change_of_many_callers_does_not_read_the_calls_again(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await asyncpg.connect(database)
+    async with following(database) as index:
+        await asyncio.wait_for(index.loaded.wait(), 10)
+        monkeypatch.setattr("crm.callers._LAST_AGENTS", "SELECT nonsense")
+        await connection.execute(
+            "INSERT INTO callers (number)"
+            " SELECT '+86138' || n FROM generate_series(10000001, 10000200) n"
+        )
+        await until(lambda: index.find("13810000200") is not None)
+        assert index.loaded.is_set()
+    await connection.close()
+
+
+async def test_the_calls_of_a_caller_are_found_by_an_index(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    await connection.execute(INSERT_CALLS, 5000)
+    await connection.execute("ANALYZE calls")
+    plan = await connection.fetch(
+        "EXPLAIN SELECT * FROM calls WHERE caller_number = '+8613810000001'"
+        " ORDER BY started_at DESC LIMIT 20"
+    )
+    assert "calls_caller" in "".join(row[0] for row in plan)
+    await connection.close()
+
+
 async def test_facts_stay_while_the_database_is_away(own_postgres: Postgres) -> None:
     dsn = await own_postgres.create_database("callers")
     await migrate(dsn)

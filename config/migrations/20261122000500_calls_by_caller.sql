@@ -1,0 +1,8 @@
+-- migrate:up
+
+-- The calls of one customer: each screen pop asks for them.
+CREATE INDEX calls_caller ON calls (caller_number, started_at);
+
+-- migrate:down
+
+DROP INDEX calls_caller;

@@ -115,14 +115,21 @@ def hand_over(turn: Turn, visit: Visit, party: Leg, at: float) -> None:
     """Another leg of the call waits on in this one's place, by an attended transfer."""
     native = visit.native
     close(turn, visit, "withdrawn", at)
-    wait_on(turn, visit, party.leg_id, party.channel, at, adopted=False)
+    wait_on(turn, visit, party.leg_id, party.channel, at, talked_seconds=visit.talked_seconds)
     successor = turn.fold.visit_of(visit.call_id)
     if native and successor is not None:
         go_native(turn, successor, at)
 
 
 def wait_on(
-    turn: Turn, before: Visit, leg_id: d.LegId, channel: str, at: float, *, adopted: bool
+    turn: Turn,
+    before: Visit,
+    leg_id: d.LegId,
+    channel: str,
+    at: float,
+    *,
+    talked_seconds: float,
+    adopted: bool = False,
 ) -> None:
     """The call waits as it did before, with the place it had."""
     turn.emit(
@@ -134,6 +141,7 @@ def wait_on(
             channel=channel,
             leg_id=leg_id,
             entered_at=before.entered_at,
+            talked_seconds=talked_seconds,
             priority=before.priority,
             skills=before.skills,
             language=before.language,
@@ -231,7 +239,8 @@ def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
     if before.queue not in turn.fold.queues:
         _nowhere(turn, call_id, before.channel)
         return None
-    wait_on(turn, before, before.leg_id, before.channel, at, adopted=True)
+    talked = before.talked_seconds + max(0.0, at - (at if answered.at is None else answered.at))
+    wait_on(turn, before, before.leg_id, before.channel, at, talked_seconds=talked, adopted=True)
     return turn.fold.visit_of(call_id)
 
 

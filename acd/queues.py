@@ -76,6 +76,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Visit(msgspec.Struct, kw_only=True):
     """An open visit of a call in a queue.
 
+    :param talked_seconds: how much of the time since `entered_at` was no wait.
     :param order: journal number of its beginning; decides between equal keys.
     :param passed_over: agent -> until when this caller is not offered to them again.
     :param hold_until: until when the caller is not offered at all.
@@ -92,6 +93,7 @@ class Visit(msgspec.Struct, kw_only=True):
     started_at: float
     entered_at: float
     order: int
+    talked_seconds: float = 0.0
     priority: int = 0
     skills: dict[str, int] = {}
     language: str | None = None

@@ -44,6 +44,7 @@ class Answered(msgspec.Struct):
 
     agent_id: AgentId | None
     visit: Visit
+    at: float | None = None
 
 
 class Recording(msgspec.Struct):
@@ -351,6 +352,7 @@ class Fold:
             channel=event.channel,
             started_at=event.at,
             entered_at=event.entered_at,
+            talked_seconds=event.talked_seconds,
             order=self.state.next_seq - 1,
             priority=event.priority,
             skills=dict(event.skills),
@@ -379,12 +381,12 @@ class Fold:
         pace = self.state.paces[visit.queue]
         if event.reason == "answered":
             estimate.answered(pace, event.at, len(line))
-            self._note_answer(visit, event.agent_id)
+            self._note_answer(visit, event.agent_id, event.at)
         elif not line:
             estimate.emptied(pace)
 
-    def _note_answer(self, visit: Visit, agent_id: AgentId | None) -> None:
-        self.state.answered[visit.call_id] = Answered(agent_id, visit)
+    def _note_answer(self, visit: Visit, agent_id: AgentId | None, at: float) -> None:
+        self.state.answered[visit.call_id] = Answered(agent_id, visit, at)
         agent = self.state.agents.get(agent_id or "")
         if agent is not None:
             agent.calls += 1

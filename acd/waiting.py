@@ -229,7 +229,7 @@ def leave(
             visit_id=visit.id,
             queue=visit.queue,
             reason=reason,
-            waited_seconds=max(0.0, at - visit.entered_at),
+            waited_seconds=max(0.0, at - visit.entered_at - visit.talked_seconds),
             agent_id=agent_id,
             exact=exact,
         )

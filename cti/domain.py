@@ -196,6 +196,7 @@ class QueueEntered(CallEvent, frozen=True, kw_only=True, tag=True):
     """A caller began to wait. Position in the queue goes by `entered_at`, not by `at`.
 
     :param entered_at: epoch seconds since which the caller waits, kept over overflow and returns.
+    :param talked_seconds: of the time since then, what was no wait: the caller was answered before.
     :param skills: required skill -> minimum proficiency 1..5.
     """
 
@@ -204,6 +205,7 @@ class QueueEntered(CallEvent, frozen=True, kw_only=True, tag=True):
     channel: str
     leg_id: LegId
     entered_at: float
+    talked_seconds: float = 0.0
     priority: int = 0
     skills: dict[str, int] = {}
     language: str | None = None
@@ -215,7 +217,7 @@ class QueueEntered(CallEvent, frozen=True, kw_only=True, tag=True):
 
 
 class QueueLeft(CallEvent, frozen=True, kw_only=True, tag=True):
-    """The wait ended. `waited_seconds` counts from `entered_at` of this visit."""
+    """The wait ended. `waited_seconds`: since the visit's `entered_at`, less `talked_seconds`."""
 
     visit_id: str
     queue: QueueName

@@ -232,7 +232,8 @@ class VisitFold(Fold[VisitRow]):
         """The begin of the visit, or what is known of it where the begin is not in the journal."""
         exact, entered = False, event.at
         if isinstance(event, domain.QueueEntered):
-            exact, entered = not event.adopted, event.entered_at if event.adopted else event.at
+            unheard = event.adopted and not event.talked_seconds
+            exact, entered = not event.adopted, event.entered_at if unheard else event.at
         elif isinstance(event, domain.QueueLeft):
             entered = event.at - event.waited_seconds
         return VisitRow(

@@ -651,6 +651,9 @@ def test_an_agent_lost_in_the_call_brings_the_caller_back_to_the_place(one: Cent
     assert one.agent().state == "wrap_up"
     one.wait(20)
     assert one.offer_of(caller).agent_id == "1001"
+    one.talk(caller)
+    waits = [each.waited_seconds for each in one.events(d.QueueLeft)]
+    assert waits == [3, 3 + 20], "the talk of 5 s was no wait"
 
 
 def last_agent_leaves_in_the_gap() -> tuple[Centre, Caller]:

@@ -176,6 +176,30 @@ def test_transfers_recordings_and_faults_are_counted() -> None:
 # --- queues --------------------------------------------------------------------------------------
 
 
+def test_who_came_back_from_a_talk_entered_again_after_it() -> None:
+    back = domain.QueueEntered(
+        at=DAY + 110,
+        call_id="c1",
+        visit_id="v2",
+        queue="support",
+        channel="PJSIP/trunk-1",
+        leg_id="1.1",
+        entered_at=DAY,
+        talked_seconds=100.0,
+        adopted=True,
+    )
+    visits = folded(
+        VisitFold("n"),
+        queue_entered(),
+        queue_left(at=DAY + 10, waited=10.0),
+        back,
+        queue_left(visit_id="v2", at=DAY + 125, waited=25.0),
+        call_ended(at=DAY + 225, talk=200.0),
+    )
+    assert visits["v2"].entered_at == moment(DAY + 110)
+    assert [visit.talk_seconds for visit in visits.values()] == [100.0, 100.0]
+
+
 def test_a_visit_from_entering_to_the_end_of_the_talk() -> None:
     visit = folded(
         VisitFold("n"),

@@ -519,6 +519,13 @@ CREATE INDEX calls_agents ON public.calls USING gin (agents);
 
 
 --
+-- Name: calls_called; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX calls_called ON public.calls USING btree (called_number, started_at);
+
+
+--
 -- Name: calls_caller; Type: INDEX; Schema: public; Owner: -
 --
 

@@ -5,8 +5,9 @@ right that is missing there fails here.
 """
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,12 @@ class Site:
         """Take the PBX over."""
         self.epoch = epoch
         await self.server.act("Setvar", Variable="ZX_EPOCH", Value=str(epoch))
+
+    async def is_since(self, first: Mapping[int, int]) -> bool:
+        """Whether this Asterisk has what came with these minor versions of the major ones."""
+        told = await self.server.act("CoreSettings")
+        major, minor = re.findall(r"\d+", told["AsteriskVersion"])[:2]
+        return int(minor) >= first[int(major)]
 
     async def said(self, name: str, *, nth: int = 1, **wanted: str) -> Headers:
         """Wait for a UserEvent of the dialplan."""

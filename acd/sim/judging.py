@@ -1,4 +1,4 @@
-"""What a fault run is judged by besides the core's own invariants."""
+"""What a run is judged by besides the core's own invariants; also what real runs are judged by."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Liveness:
 
 
 def judge_journal(events: list[d.DomainEvent]) -> Iterator[str]:
-    """What the journal as a whole shows to be wrong, when every caller has left."""
+    """What the journal of one node shows to be wrong, when every caller has left."""
     started = Counter(e.call_id for e in events if isinstance(e, d.CallStarted))
     ended = Counter(e.call_id for e in events if isinstance(e, d.CallEnded))
     merged = Counter(e.merged_call_id for e in events if isinstance(e, d.CallMerged))
@@ -114,6 +114,89 @@ def judge_journal(events: list[d.DomainEvent]) -> Iterator[str]:
         [e.offer_id for e in events if isinstance(e, d.OfferMade)],
         [e.offer_id for e in events if isinstance(e, d.OfferEnded)],
     )
+    yield from _departures(events)
+    hands = _Hands()
+    for event in events:
+        yield from hands.take(event)
+    yield from hands.left_over()
+
+
+class _Hands:
+    """Who has which call in hand, folded anew: a call at most one owner, an agent one call."""
+
+    def __init__(self) -> None:
+        self._agents: dict[d.AgentId, d.AgentState] = {}
+        self._offers: dict[d.OfferId, d.OfferMade] = {}
+        self._waiting: dict[str, d.CallId] = {}
+        self._left: dict[str, d.QueueLeft] = {}
+
+    def take(self, event: d.DomainEvent) -> Iterator[str]:
+        """Fold one event; tell what it breaks."""
+        match event:
+            case d.QueueEntered():
+                yield from self._entered(event)
+            case d.QueueLeft():
+                self._waiting.pop(event.visit_id, None)
+                self._left[event.visit_id] = event
+            case d.OfferMade():
+                yield from self._offered(event)
+            case d.OfferEnded():
+                yield from self._offer_ended(event)
+            case d.AgentStateChanged():
+                self._agents[event.agent_id] = event.state
+
+    def left_over(self) -> Iterator[str]:
+        """Nobody holds a call when all are over."""
+        for agent_id, state in self._agents.items():
+            if state in ("offered", "talking"):
+                yield f"agent {agent_id} is {state} though every call has ended"
+
+    def _entered(self, event: d.QueueEntered) -> Iterator[str]:
+        if event.call_id in self._waiting.values():
+            yield f"call {event.call_id} waits twice, in visit {event.visit_id} too"
+        self._waiting[event.visit_id] = event.call_id
+
+    def _offered(self, event: d.OfferMade) -> Iterator[str]:
+        what = f"offer {event.offer_id} of call {event.call_id} to agent {event.agent_id}"
+        for other in self._offers.values():
+            if other.agent_id == event.agent_id or other.call_id == event.call_id:
+                yield f"{what} is made while {other.offer_id} to {other.agent_id} is open"
+        state = self._agents.get(event.agent_id)
+        if state != "ready":
+            yield f"{what} is made to an agent who is {state}"
+        if event.visit_id not in self._waiting:
+            yield f"{what} is made to a caller who does not wait"
+        self._offers[event.offer_id] = event
+
+    def _offer_ended(self, event: d.OfferEnded) -> Iterator[str]:
+        offer = self._offers.pop(event.offer_id, None)
+        if offer is None or event.end != "accepted":
+            return
+        left = self._left.get(offer.visit_id)
+        if left is None or (left.reason, left.agent_id) != ("answered", event.agent_id):
+            yield f"offer {event.offer_id} was accepted by {event.agent_id}, the visit says {left}"
+
+
+def _departures(events: list[d.DomainEvent]) -> Iterator[str]:
+    """Abandoned is whose leg ended while it waited; whom we took out is withdrawn."""
+    gone = {(e.leg_id, e.at) for e in events if isinstance(e, d.LegEnded)}
+    entered = {e.visit_id: e for e in events if isinstance(e, d.QueueEntered)}
+    went_on = {(e.call_id, e.at) for e in entered.values()}
+    last: dict[d.CallId, d.VisitEnd] = {}
+    for event in events:
+        if isinstance(event, d.QueueLeft) and event.visit_id in entered:
+            hung_up = (entered[event.visit_id].leg_id, event.at) in gone
+            replaced = (event.call_id, event.at) in went_on
+            if event.reason == "abandoned" and not hung_up:
+                yield f"visit {event.visit_id} is abandoned by a caller who did not hang up"
+            if event.reason == "withdrawn" and hung_up and not replaced:
+                yield f"visit {event.visit_id} is withdrawn from a caller who hung up"
+            last[event.call_id] = event.reason
+        elif isinstance(event, d.CallEnded):
+            reason, outcome = last.get(event.call_id), event.outcome
+            said = outcome not in ("answered", "lost")
+            if said and (reason == "abandoned") != (outcome == "abandoned"):
+                yield f"call {event.call_id} is {outcome}, its last visit {reason}"
 
 
 def _pairs(what: str, begun: list[str], done: list[str]) -> Iterator[str]:

@@ -1,15 +1,21 @@
-"""Reconciling in tests: `assert await differences(site) == []` after all calls have ended."""
+"""Judging a whole site after its calls: do journal, CDR, CEL and recordings tell one story?"""
+
+from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
+from acd.sim.judging import judge_journal
 from cti.reconcile import Difference, reconcile
-from tests.support.whole import Whole
+
+if TYPE_CHECKING:
+    from tests.support.whole import Whole
 
 SETTLED_SECONDS = 20.0
 
@@ -33,31 +39,35 @@ class Books:
         )
 
 
-async def differences(
-    site: Whole, node: str = "pbx1", *, books: Books | None = None, settled: bool = False
-) -> list[Difference]:
-    """What the books still contradict each other in, once they had time to be written.
+async def untruths(site: Whole) -> list[str]:
+    """What is wrong with the records once all calls have ended: none, in a product that works.
 
     The CDR comes after the hang-up and a recording is judged after the call, so this looks again
-    until nothing is left, or for SETTLED_SECONDS; once only where they have `settled`.
+    until nothing is left, or for SETTLED_SECONDS.
     """
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while True:
+        found = [f"{each.kind}: {each.text}" for each in await differences(site)]
+        found += judge_journal(await site.journal())
+        if not found or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(0.25)
+
+
+async def differences(site: Whole, books: Books | None = None) -> list[Difference]:
+    """What the books contradict each other in at this moment, as `zuoxi reconcile` finds it."""
     books = books or Books.of(site)
+    now = datetime.now(UTC)
     connection = await asyncpg.connect(site.dsn)
     try:
-        now = datetime.now(UTC)
-        deadline = now if settled else now + timedelta(seconds=SETTLED_SECONDS)
-        while True:
-            found = await reconcile(
-                now - timedelta(hours=1),
-                now + timedelta(hours=1),
-                connection=connection,
-                node=node,
-                cdr_csv=books.cdr,
-                cel_csv=books.cel,
-                store=books.store,
-            )
-            if not found or datetime.now(UTC) > deadline:
-                return found
-            await asyncio.sleep(0.25)
+        return await reconcile(
+            now - timedelta(hours=1),
+            now + timedelta(hours=1),
+            connection=connection,
+            node=site.node,
+            cdr_csv=books.cdr,
+            cel_csv=books.cel,
+            store=books.store,
+        )
     finally:
         await connection.close()

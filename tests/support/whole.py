@@ -2,7 +2,8 @@
 
 `async with whole(sandbox, database, floor) as site:` starts everything; `site.server.kill()` is
 kill -9, `site.start_server()` starts it anew. `await site.agent("1001")` signs an agent in over the
-REST API with a live connection, as a panel does.
+REST API with a live connection, as a panel does. At the end all calls are ended and the records
+have to be true: journal, CDR, CEL and recordings agree, the invariants held.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,20 @@ from typing import Any
 import aiohttp
 import argon2
 import asyncpg
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.floor import Floor
+from cti.domain import DomainEvent
 from cti.sandbox.far_end import FarEnd
 from cti.sandbox.ports import LOOPBACK
 from cti.sandbox.processes import Process
+from cti.sandbox.remote import ActionRefusedError
 from cti.sandbox.site import Site, to_toml
 from cti.sandbox.system import Place
 from tests.support.ami_proxy import AmiProxy
+from tests.support.books import untruths
+from tests.support.remote import TestRemote
 from tests.support.sandbox import TestSandbox
 from web.users import Passwords, add_user
 
@@ -178,6 +184,8 @@ class Whole:
     dsn: str
     proxy: AmiProxy | None = None
     server: Process | None = None
+    node: str = "pbx1"
+    """Whose journal counts: that of the server that was started last."""
     people: list[Person] = field(default_factory=list)
     _users: set[str] = field(default_factory=set)
     _servers: list[Process] = field(default_factory=list)
@@ -314,6 +322,17 @@ class Whole:
         finally:
             await connection.close()
 
+    async def journal(self) -> list[DomainEvent]:
+        """All events of the node, in order."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            rows = await connection.fetch(
+                "SELECT body FROM journal WHERE node = $1 ORDER BY seq", self.node
+            )
+        finally:
+            await connection.close()
+        return [_event.decode(row["body"]) for row in rows]
+
     async def seqs(self) -> list[int]:
         """The journal's numbers, in order."""
         connection = await asyncpg.connect(self.dsn)
@@ -335,7 +354,7 @@ class Whole:
         values["web"] = {"port": port}
         values["pbx"]["agi_port"] = self.site.block.take()
         path = self.write_settings(node, values)
-        self.site.web_port = port
+        self.site.web_port, self.node = port, node
         first, second = self.server, await self.start_server(path)
         self.server = first
         await self.ready()
@@ -356,6 +375,17 @@ class Whole:
                 await server.stop()
 
 
+async def end_calls(remote: TestRemote) -> None:
+    """Hang up what is left on the PBX; a channel that ends just now is none of ours any more."""
+    while (await remote.act("Getvar", Variable="CHANNELS()")).get("Value"):
+        with suppress(ActionRefusedError):
+            await remote.act("Hangup", Channel="/.*/")
+        await asyncio.sleep(0.05)
+
+
+_event = msgspec.json.Decoder(DomainEvent)
+
+
 async def _events(connection: asyncpg.Connection, *types: str) -> list[dict[str, Any]]:
     rows = await connection.fetch(
         "SELECT body FROM journal WHERE type = ANY($1) ORDER BY seq", list(types)
@@ -370,11 +400,13 @@ async def whole(
     floor: Floor | None = None,
     *,
     proxied: bool = False,
+    unjudged: str = "",
     **values: Any,
 ) -> AsyncIterator[Whole]:
     """Start everything; `values` are those of cti.sandbox.site.Site.
 
     :param proxied: the server reaches the manager through `Whole.proxy`.
+    :param unjudged: why the records are not true at the end: what the test forges or destroys.
     """
     floor = floor or small_floor()
     site = Site(
@@ -413,3 +445,6 @@ async def whole(
         await running.start_server()
         await running.ready()
         yield running
+        if not unjudged:
+            await end_calls(await sandbox.remote(site.pbx))
+            assert await untruths(running) == []

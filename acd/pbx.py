@@ -61,13 +61,19 @@ def _entered(turn: Turn, event: ami.UserEvent, at: float) -> None:
     if not call.legs[event.uniqueid].live:
         return  # news from before a connect that did not find the channel any more
     call_id = call.call_id
-    entry = read_entry(event.headers, HEADERS, at)
+    entry = read_entry(event.headers, HEADERS, at, _sent_on_from(call))
     visit = turn.fold.visit_of(call_id)
     if visit is not None and visit.queue == entry.queue:
         return
     if visit is not None:
         close(turn, visit, "withdrawn", at)
     enter(turn, call_id, event.uniqueid, event.channel, entry=entry, at=at)
+
+
+def _sent_on_from(call: Call) -> float | None:
+    """When the caller entered the queue that has just sent the call on."""
+    before = next(reversed(call.visits.values()), None)
+    return before.entered_at if before is not None and before.reason == "overflowed" else None
 
 
 def enter(

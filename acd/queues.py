@@ -24,7 +24,8 @@ MAX_TEXT: Final = 80
 MAX_PRIORITY: Final = 100
 MAX_WAITED_SECONDS: Final = 86400.0
 SAME_MOMENT_SECONDS: Final = 3.0
-"""So near to the event, the event's own time is taken: it is on our clock."""
+"""So near to the event, the event's own time is taken: it is on our clock. So near to the entering
+time in the queue that sent the caller on, that one is."""
 MAX_VISITS: Final = 8
 """A call that overflowed so often stays where it is."""
 
@@ -111,11 +112,13 @@ def read_entry(
     values: Mapping[str, str],
     names: Mapping[str, str],
     at: float,
+    sent_on_from: float | None = None,
 ) -> Entry:
     """Check what the dialplan says of a caller who enters.
 
     :param names: `HEADERS` or `VARIABLES`.
     :param at: epoch seconds of the saying, in place of an entering time that cannot be.
+    :param sent_on_from: the entering time in the queue that sent the caller here.
     """
 
     def said(word: str) -> str:
@@ -123,7 +126,7 @@ def read_entry(
 
     return Entry(
         queue=said("queue"),
-        entered_at=_moment(said("entered"), at),
+        entered_at=_moment(said("entered"), at, sent_on_from),
         priority=_priority(said("priority")),
         skills=_skills(said("skills")),
         language=said("language") if _LANGUAGE.fullmatch(said("language")) else None,
@@ -135,13 +138,15 @@ def read_entry(
     )
 
 
-def _moment(text: str, at: float) -> float:
+def _moment(text: str, at: float, sent_on_from: float | None) -> float:
     try:
         moment = float(text)
     except ValueError:
         return at
     if not math.isfinite(moment) or not at - MAX_WAITED_SECONDS <= moment <= at:
         return at
+    if sent_on_from is not None and abs(moment - sent_on_from) < SAME_MOMENT_SECONDS:
+        return sent_on_from
     return at if at - moment < SAME_MOMENT_SECONDS else moment
 
 

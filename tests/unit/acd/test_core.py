@@ -867,6 +867,22 @@ def test_overflow_after_a_wait_keeps_the_entering_time() -> None:
     assert centre.last(d.QueueEntered).entered_at == START
 
 
+def test_an_early_overflow_keeps_the_place_too() -> None:
+    """The dialplan's moment is so near that it could mean now."""
+    rule = Overflow(after_seconds=2, to=Destination(kind="queue", target="sales"))
+    queues = [QueueSettings(name="support", overflow=[rule]), QueueSettings(name="sales")]
+    centre = Centre(floor(agents=1, queues=queues))
+    earlier = centre.arrive("support")
+    centre.wait(1)
+    centre.arrive("sales")
+    centre.wait(1)
+    centre.say(earlier, "ZxLeave", Verb="overflow", Argument="sales")
+    centre.say(earlier, "ZxEnter", Queue="sales", Entered=f"{START + 0.4:.3f}")
+    assert centre.last(d.QueueEntered).entered_at == START
+    centre.ready()
+    assert [assign.channel for assign in centre.sent(c.Assign)] == [earlier.channel]
+
+
 def test_overflow_when_too_many_wait() -> None:
     rule = Overflow(waiting_over=1, to=Destination(kind="number", target="4009"))
     centre = Centre(floor(agents=1, overflow=[rule]))

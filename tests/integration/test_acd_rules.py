@@ -150,10 +150,12 @@ class Centre:
         await phone.answer()
 
     async def talks(self, queue: str, agent_id: str, number: str = "") -> Customer:
-        """Somebody calls and talks to this agent."""
+        """Somebody calls and talks to this agent; nobody else was asked."""
         customer = await self.waits(queue, number)
         await self.picks_up(agent_id)
         await self.of(customer, "QueueLeft", reason="answered", agent_id=agent_id)
+        asked = await self.site.journalled("OfferMade", call_id=customer.call_id)
+        assert [offer["agent_id"] for offer in asked] == [agent_id]
         return customer
 
     async def of(self, customer: Customer, kind: str, **wanted: Any) -> Event:

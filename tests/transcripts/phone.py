@@ -1,4 +1,4 @@
-"""A telephone for recording transcripts: enough SIP over UDP to call, answer, hold and transfer.
+"""A telephone: enough SIP over UDP to register, call, answer, hold and transfer.
 
 Loopback only, and with no sound but silence: each thing a person does with a phone is one method,
 so that a scenario reads like what people did. Not a SIP stack; load is made with sipp.
@@ -7,6 +7,7 @@ so that a scenario reads like what people did. Not a SIP stack; load is made wit
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import re
 import socket
@@ -15,9 +16,15 @@ from typing import Any, Self
 from urllib.parse import quote
 
 _ids = itertools.count(1)
+ANSWERED = ("INVITE", "REFER", "REGISTER")
+"""Requests whose final answer somebody waits for."""
 FRAME_SECONDS = 0.02
 FRAME_BYTES = 160
 """One RTP packet of PCMU."""
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def _sdp(port: int, direction: str) -> str:
@@ -62,34 +69,49 @@ class Call:
         self.finals: asyncio.Queue[Message] = asyncio.Queue()
         self.ended = asyncio.Event()
 
-    def _send(self, method: str, extra: str = "", body: str = "", cseq: int | None = None) -> None:
-        if cseq is None:
-            self.cseq += 1
-            cseq = self.cseq
+    def _send(
+        self, method: str, extra: str = "", body: str = "", *, acked: str | None = None
+    ) -> str:
+        """Give the transaction's name. `acked`: that of the refused INVITE this ACK is for."""
+        branch = acked or f"z9hG4bK{next(_ids)}"
+        self.cseq += method != "ACK"
         content = f"Content-Type: application/sdp\r\n{extra}" if body else extra
         self.phone.transport.sendto(
             (
                 f"{method} {self.target} SIP/2.0\r\n"
-                f"Via: SIP/2.0/UDP 127.0.0.1:{self.phone.port};rport;branch=z9hG4bK{next(_ids)}\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{self.phone.port};rport;branch={branch}\r\n"
                 f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\n"
-                f"Call-ID: {self.call_id}\r\nCSeq: {cseq} {method}\r\n"
+                f"Call-ID: {self.call_id}\r\nCSeq: {self.cseq} {method}\r\n"
                 f"Contact: <sip:{self.phone.name}@127.0.0.1:{self.phone.port}>\r\n"
                 f"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, UPDATE\r\n"
                 f"{content}Content-Length: {len(body)}\r\n\r\n{body}"
             ).encode(),
             self.phone.pbx,
         )
+        return branch
+
+    async def ask(self, method: str, extra: str = "", body: str = "") -> Message:
+        """Send a request, prove who we are where the PBX wants it; give the final answer."""
+        branch = self._send(method, extra, body)
+        final = await self.finals.get()
+        while final["cseq"] != f"{self.cseq} {method}":  # one of before, told again
+            final = await self.finals.get()
+        assert final.status is not None
+        if method == "INVITE" and final.status >= 300:
+            self._send("ACK", acked=branch)
+        if final.status == 401 and not extra:
+            return await self.ask(method, self.phone.credentials(method, self.target, final), body)
+        return final
 
     async def _invite(self, direction: str) -> int:
-        self._send("INVITE", body=_sdp(self.phone.rtp_port, direction))
-        final = await self.finals.get()
+        final = await self.ask("INVITE", body=_sdp(self.phone.rtp_port, direction))
         self.remote = final["to"]
         if "contact" in final.headers:
             self.target = final["contact"].strip("<>").split(">")[0].lstrip("<")
-        self._send("ACK", cseq=int(final["cseq"].split()[0]))
-        status = final.status
-        assert status is not None
-        return status
+        if final.status == 200:
+            self._send("ACK")
+        assert final.status is not None
+        return final.status
 
     async def answered(self) -> None:
         """Send the first INVITE and wait until the far end picks up."""
@@ -124,8 +146,7 @@ class Call:
             to_tag, from_tag = (tag.group(1) for tag in tags if tag)
             tags_text = f";to-tag={to_tag};from-tag={from_tag}"
             uri += "?Replaces=" + quote(replaces.call_id + tags_text, safe="")
-        self._send("REFER", f"Refer-To: <{uri}>\r\nReferred-By: {self.local}\r\n")
-        final = await self.finals.get()
+        final = await self.ask("REFER", f"Refer-To: <{uri}>\r\nReferred-By: {self.local}\r\n")
         assert final.status == 202, final.first
 
     async def speak(self, seconds: float, sample: bytes = b"\xff") -> None:
@@ -158,8 +179,17 @@ class Call:
 class Phone(asyncio.DatagramProtocol):
     """A phone with a number on a port of 127.0.0.1; use it as a context manager."""
 
-    def __init__(self, name: str, port: int, pbx_port: int, rtp_port: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        pbx_port: int,
+        rtp_port: int | None = None,
+        *,
+        password: str = "",
+    ) -> None:
         self.name, self.port, self.pbx = name, port, ("127.0.0.1", pbx_port)
+        self.password = password
         self.rtp_port = rtp_port or port + 10_000
         self.calls: dict[str, Call] = {}
         self.incoming: asyncio.Queue[Call] = asyncio.Queue()
@@ -181,6 +211,23 @@ class Phone(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
+    async def register(self) -> None:
+        """Be reachable at the PBX under our number."""
+        final = await self.call(self.name).ask("REGISTER")
+        assert final.status == 200, final.first
+
+    def credentials(self, method: str, uri: str, challenge: Message) -> str:
+        """The header that answers a challenge (digest of RFC 2617 with qop `auth`)."""
+        asked = dict(re.findall(r'(\w+)="?([^",]+)', challenge["www-authenticate"]))
+        realm, nonce = asked["realm"], asked["nonce"]
+        secret = _md5(f"{self.name}:{realm}:{self.password}")
+        answer = _md5(f"{secret}:{nonce}:00000001:zx:auth:{_md5(f'{method}:{uri}')}")
+        return (
+            f'Authorization: Digest username="{self.name}",realm="{realm}",nonce="{nonce}",'
+            f'uri="{uri}",response="{answer}",algorithm=MD5,cnonce="zx",nc=00000001,qop=auth,'
+            f'opaque="{asked.get("opaque", "")}"\r\n'
+        )
+
     def call(self, number: str, caller_name: str = "") -> Call:
         """A call to a number; `answered()` places it."""
         display = f'"{caller_name}" ' if caller_name else ""
@@ -198,7 +245,7 @@ class Phone(asyncio.DatagramProtocol):
         message = Message(data)
         call = self.calls.get(message["call-id"])
         if message.status is not None:
-            if call is not None and message.status >= 200 and message.method in ("INVITE", "REFER"):
+            if call is not None and message.status >= 200 and message.method in ANSWERED:
                 call.finals.put_nowait(message)
         elif message.method == "INVITE" and call is None:
             call = Call(

@@ -34,6 +34,8 @@ exten => _X.,1,Goto(zuoxi-enter,@@first,1)
 class Site:
     """One site.
 
+    :param trunk: the engineer's dialplan of calls from the carrier; `@@first` is the first queue.
+    :param extensions_conf: further dialplan of his.
     :param files: replaces values of PbxFilesInput, e.g. to look more often.
     """
 
@@ -46,6 +48,7 @@ class Site:
     rtp: int = 200
     web_port: int | None = None
     ami_port: int | None = None
+    trunk: str = TRUNK
     extensions_conf: str = ""
     files: Mapping[str, Any] = field(default_factory=dict)
     server: Mapping[str, Any] = field(default_factory=dict)
@@ -64,7 +67,7 @@ class Site:
 
     def _pbx(self) -> Asterisk:
         peers = [self.carrier, *range(self.sipp, self.sipp + 10)]
-        trunk = TRUNK.replace("@@first", self.floor.queues[0].name)
+        trunk = self.trunk.replace("@@first", self.floor.queues[0].name)
         return Asterisk(
             self.name,
             tree=self.tree,

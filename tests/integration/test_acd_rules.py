@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,17 +17,13 @@ import pytest
 import pytest_asyncio
 
 from config.floor import Floor
-from cti.sandbox.far_end import Caller
 from cti.sandbox.pbx import Tree
 from cti.sandbox.postgres import Postgres
 from cti.sandbox.system import Place
-from tests.support.remote import TestRemote
+from tests.support.customers import Centre, centre_of
 from tests.support.sandbox import TestSandbox
-from tests.support.whole import Person, Whole, end_calls, whole
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
-
-Event = dict[str, Any]
 
 STEP_SECONDS = 2
 WRAP_UP_SECONDS, EXTENDED_SECONDS, LIMIT_SECONDS = 2, 3, 4
@@ -100,111 +94,16 @@ exten => {OUTSIDE},1,MusicOnHold()
 """
 
 
-@dataclass
-class Customer:
-    """Somebody who called, and what the journal calls it."""
-
-    caller: Caller
-    number: str
-    call_id: str
-    leg_id: str
-
-    async def hang_up(self) -> None:
-        await self.caller.hang_up()
-
-
-@dataclass
-class Centre:
-    """The product and what is done in it."""
-
-    site: Whole
-    watch: TestRemote
-    """Hears every event on the PBX."""
-    _numbers: count[int] = field(default_factory=lambda: count(1))
-
-    async def agents(self, *agent_ids: str) -> list[Person]:
-        """Agents who become ready one after the other: the first has been idle for longest."""
-        return [await self.site.agent(agent_id) for agent_id in agent_ids]
-
-    async def call(self, queue: str, number: str = "") -> Customer:
-        """Somebody calls a queue."""
-        number = number or f"+86138{next(self._numbers):08}"
-        known = len(await self._started(number))
-        caller = await self.site.far_end.call(queue, number)
-        started = (await self.site.journalled("CallStarted", known + 1, caller_number=number))[-1]
-        return Customer(caller, number, started["call_id"], started["linkedid"])
-
-    async def _started(self, number: str) -> list[Event]:
-        return [e for e in await self.site.events("CallStarted") if e["caller_number"] == number]
-
-    async def waits(self, queue: str, number: str = "", dial: str = "") -> Customer:
-        """Somebody called and waits in the queue."""
-        customer = await self.call(dial or queue, number)
-        await self.of(customer, "QueueEntered", queue=queue)
-        return customer
-
-    async def picks_up(self, agent_id: str) -> None:
-        """The agent's phone rings and is answered."""
-        phone = self.site.far_end.agent(f"8{agent_id[1:]}")
-        await phone.ringing.wait()
-        await phone.answer()
-
-    async def talks(self, queue: str, agent_id: str, number: str = "") -> Customer:
-        """Somebody calls and talks to this agent; nobody else was asked."""
-        customer = await self.waits(queue, number)
-        await self.picks_up(agent_id)
-        await self.of(customer, "QueueLeft", reason="answered", agent_id=agent_id)
-        asked = await self.site.journalled("OfferMade", call_id=customer.call_id)
-        assert [offer["agent_id"] for offer in asked] == [agent_id]
-        return customer
-
-    async def of(self, customer: Customer, kind: str, **wanted: Any) -> Event:
-        """Wait for an event of the customer's call; the last of its kind."""
-        return (await self.site.journalled(kind, call_id=customer.call_id, **wanted))[-1]
-
-    async def offers(self, queue: str, number: int) -> list[tuple[str, str]]:
-        """Wait for so many offers of a queue: whose calls to whom, in order."""
-        made = await self.site.journalled("OfferMade", number, queue=queue)
-        return [(offer["call_id"], offer["agent_id"]) for offer in made]
-
-    async def ended(self, customer: Customer) -> str:
-        """Wait for the end of the call; its outcome."""
-        return str((await self.of(customer, "CallEnded"))["outcome"])
-
-    async def hears(self, customer: Customer, *sounds: str) -> None:
-        """Wait until the dialplan plays these sounds or says these numbers to the customer."""
-        for sound in sounds:
-            app = "SayNumber" if sound.isdigit() else "Playback"
-            await self.watch.event(
-                "Newexten",
-                Uniqueid=customer.leg_id,
-                Application=app,
-                AppData=SOUNDS.get(sound, sound),
-            )
-
-    async def go_home(self) -> None:
-        """Leave nothing to the next test: no call, nobody signed in."""
-        await end_calls(self.watch)
-        for person in self.site.people:
-            await person.ask("POST", "/agent/sign-out")
-            await person.close()
-        self.site.people.clear()
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(
     place: Place, tree: Tree, pbx_tree: Tree, postgres: Postgres, migrated: str
 ) -> AsyncIterator[Centre]:
     """Start one product for all tests here."""
-    dsn = await postgres.create_database("acd_rules", template=migrated)
     sandbox = TestSandbox(place, pbx_tree, phones=tree)
-    files = {"look_seconds": 1, "slice_seconds": 3, "shared_events": True, "sounds": SOUNDS}
-    try:
-        async with whole(sandbox, dsn, FLOOR, files=files, extensions_conf=EXTENSIONS) as site:
-            yield Centre(site, await sandbox.remote(site.site.pbx))
-    finally:
-        await sandbox.close()
-        await postgres.drop_database("acd_rules")
+    async with centre_of(
+        sandbox, postgres, migrated, FLOOR, SOUNDS, extensions_conf=EXTENSIONS
+    ) as centre:
+        yield centre
 
 
 @pytest_asyncio.fixture(loop_scope="module")

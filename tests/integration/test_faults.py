@@ -29,7 +29,7 @@ HEARD_SECONDS = 3.0
 STALL_SECONDS = 120.0
 DATABASE_AWAY_SECONDS = 60.0
 RACES = 200
-RACE_STEP_SECONDS = 0.001
+RACE_STEP_SECONDS = 0.004
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -281,26 +281,38 @@ async def test_ten_thousand_malformed_frames(sandbox: TestSandbox, database: str
 
 
 async def test_hang_ups_racing_assignments(sandbox: TestSandbox, database: str) -> None:
-    """The caller leaves in the very moment in which the agent becomes ready and gets the offer."""
+    """The caller leaves between the assignment and the answer of a phone that picks up at once.
+
+    How long that takes is the machine's affair, so the moment walks to and fro: later until the
+    call was answered, then earlier until the caller was gone before the assignment, and so on.
+    """
     async with whole(sandbox, database, small_floor(agents=1)) as site:
         agent = await site.agent("1001")
         leader = await site.leader()
         await agent.act("/agent/not-ready", reason="rest")
+        site.far_end.agent("8001").auto_answer()
+        moment, step, overlaps = 0.0, RACE_STEP_SECONDS, 0
         for number in range(RACES):
             caller = await site.far_end.call("support", f"+86138{number:08}")
             await waiting(leader, 1)
-            await asyncio.gather(
-                agent.act("/agent/ready"), hung_up(caller, number % 50 * RACE_STEP_SECONDS)
-            )
-            await waiting(leader, 0)
+            await asyncio.gather(agent.act("/agent/ready"), hung_up(caller, moment))
+            end = (await site.journalled("CallEnded", count=number + 1))[-1]
+            offered = end["call_id"] in {e["call_id"] for e in await site.events("OfferMade")}
+            if end["outcome"] == "answered":
+                step = -RACE_STEP_SECONDS
+            elif not offered:
+                step = RACE_STEP_SECONDS
+            else:
+                overlaps += 1
+            moment = max(0.0, moment + step)
             await agent.act("/agent/not-ready", reason="rest")
             await agents_are(leader, "not_ready")
+        assert overlaps >= RACES / 3
         ended = await true_record(site, RACES)
-        assert {event["outcome"] for event in ended} == {"abandoned"}
+        assert {event["outcome"] for event in ended} <= {"abandoned", "answered"}
         offers = await site.events("OfferEnded")
-        assert {event["end"] for event in offers} <= {"rescinded", "failed"}
+        assert {event["end"] for event in offers} <= {"rescinded", "failed", "accepted"}
         assert not any(event["counts_as_miss"] for event in offers)
-        assert offers
 
 
 async def hung_up(caller: Caller, after_seconds: float) -> None:

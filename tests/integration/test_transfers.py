@@ -20,6 +20,9 @@ pytestmark = pytest.mark.asterisk
 
 NUMBER = "+8613800138000"
 SPEECH_SECONDS = 1.0
+Leg = tuple[str, str | None]
+"""Kind and agent."""
+LEGS: list[Leg] = [("customer", None), ("agent", "1001"), ("agent", "1002")]
 FLOOR = Floor.model_validate(
     {
         "queues": [
@@ -53,8 +56,8 @@ class Talk:
         await colleague.ringing.wait()
         await colleague.answer()
 
-    async def transferred(self, kind: str, to: str) -> list[tuple[str, str | None]]:
-        """See the transfer's call through to its end; its legs, by kind and agent.
+    async def transferred(self, kind: str, to: str) -> set[Leg]:
+        """See the transfer's call through to its end; its legs beside LEGS.
 
         It is one call of both agents, whose talks with the caller both count, and both are free.
         """
@@ -69,12 +72,13 @@ class Talk:
         _, told = await self.leader.ask("GET", f"/calls/{ended['call_id']}")
         assert (told["call"]["outcome"], told["call"]["transfers"]) == ("answered", 1)
         assert told["call"]["agents"] == ["1001", "1002"]
-        talks = {leg["agent_id"]: bridged(leg) for leg in told["legs"] if leg["kind"] != "consult"}
-        assert talks["1001"] >= SPEECH_SECONDS
-        assert talks["1002"] > 0
-        assert ended["talk_seconds"] == pytest.approx(talks[None], abs=0.1), "the caller's talks"
+        talks = {(leg["kind"], leg["agent_id"]): bridged(leg) for leg in told["legs"]}
+        caller, first, second = (talks[leg] for leg in LEGS)
+        assert first >= SPEECH_SECONDS
+        assert second > 0
+        assert ended["talk_seconds"] == pytest.approx(caller, abs=0.1)
         await self.site.journalled("RecordingStored", call_id=ended["call_id"])
-        return [(leg["kind"], leg["agent_id"]) for leg in told["legs"]]
+        return set(talks) - set(LEGS)
 
 
 def bridged(leg: dict[str, Any]) -> float:
@@ -102,15 +106,12 @@ async def talking(sandbox: TestSandbox, database: str) -> AsyncIterator[Talk]:
             yield Talk(site, agents, leader, caller, phone, line)
 
 
-LEGS = [("customer", None), ("agent", "1001"), ("agent", "1002")]
-
-
 async def test_blind_to_a_colleagues_extension(sandbox: TestSandbox, database: str) -> None:
     async with talking(sandbox, database) as talk:
         await talk.line.transfer("8002")
         await talk.colleague_picks_up()
         await talk.agents[0].state("ready")
-        assert await talk.transferred("blind", "8002") == LEGS
+        assert await talk.transferred("blind", "8002") == set()
         assert len(await talk.site.events("OfferMade")) == 1, "the colleague was dialled"
 
 
@@ -119,7 +120,7 @@ async def test_blind_to_another_queue(sandbox: TestSandbox, database: str) -> No
         await talk.line.transfer("sales")
         await talk.colleague_picks_up()
         await talk.agents[0].state("ready")
-        assert await talk.transferred("blind", "sales") == LEGS
+        assert await talk.transferred("blind", "sales") == set()
         left = await talk.site.journalled("QueueLeft", 2)
         assert [(e["queue"], e["reason"], e["agent_id"]) for e in left] == [
             ("support", "answered", "1001"),
@@ -137,9 +138,31 @@ async def test_attended_after_asking_the_colleague(sandbox: TestSandbox, databas
         await answered
         await talk.line.transfer("8002", replaces=asked)
         await talk.agents[0].state("ready")
-        assert sorted(await talk.transferred("attended", "8002")) == sorted(
-            [*LEGS, ("consult", "1001")]
-        )
+        assert await talk.transferred("attended", "8002") == {("consult", "1001")}
         (merged,) = await talk.site.events("CallMerged")
         (ended,) = await talk.site.events("CallEnded")
         assert merged["call_id"] == ended["call_id"]
+
+
+async def test_attended_into_the_queue_that_was_asked(sandbox: TestSandbox, database: str) -> None:
+    """The agent waits in the queue, and then the caller does in the agent's place."""
+    async with talking(sandbox, database) as talk:
+        await talk.agents[1].act("/agent/not-ready", reason="rest")
+        await talk.line.hold()
+        asked = talk.phone.call("sales")
+        await asked.answered()
+        await talk.site.journalled("QueueEntered", queue="sales")
+        await talk.line.transfer("sales", replaces=asked)
+        await talk.site.journalled("QueueEntered", 2, queue="sales")
+        await talk.agents[0].state("ready")
+        await talk.agents[1].act("/agent/ready")
+        await talk.colleague_picks_up()
+        assert await talk.transferred("attended", "sales") == {("customer", "1001")}, "who waited"
+        waits = await talk.site.events("QueueEntered")
+        assert waits[1]["entered_at"] == waits[2]["entered_at"]
+        left = await talk.site.events("QueueLeft")
+        assert [(e["queue"], e["reason"]) for e in left] == [
+            ("support", "answered"),
+            ("sales", "withdrawn"),
+            ("sales", "answered"),
+        ]

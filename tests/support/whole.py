@@ -447,4 +447,5 @@ async def whole(
         yield running
         if not unjudged:
             await end_calls(await sandbox.remote(site.pbx))
-            assert await untruths(running) == []
+            found = await untruths(running)
+            assert not found, "\n".join(found)

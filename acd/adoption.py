@@ -168,15 +168,14 @@ def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> list[Visit]:
     seen: set[d.LegId] = set()
     rung = {each.linkedid for each in snapshot.channels if each.state == RINGING}
     native = set(snapshot.native_waiting)
-    for channel in snapshot.channels:
-        if channel.variables.get("ZX_STATE") in WAITING_STATES:
-            seen.add(channel.uniqueid)
-            visit = _take_visit(turn, channel, native)
-            drain(turn)
-            if visit is not None:
-                _take_caller(turn, channel, visit)
-                if channel.uniqueid in native and channel.linkedid not in rung:
-                    fetched.append(visit)
+    for channel in _in_line(snapshot):
+        seen.add(channel.uniqueid)
+        visit = _take_visit(turn, channel, native)
+        drain(turn)
+        if visit is not None:
+            _take_caller(turn, channel, visit)
+            if channel.uniqueid in native and channel.linkedid not in rung:
+                fetched.append(visit)
     by_id = {each.uniqueid: each for each in snapshot.channels}
     for visit in list(turn.state.visits.values()):
         if visit.leg_id not in seen:
@@ -184,13 +183,22 @@ def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> list[Visit]:
     return fetched
 
 
+def _in_line(snapshot: PbxSnapshot) -> list[ChannelState]:
+    """Who waits, first come first: Asterisk lists its channels in no order."""
+    waiting = [
+        each for each in snapshot.channels if each.variables.get("ZX_STATE") in WAITING_STATES
+    ]
+    return sorted(waiting, key=lambda channel: channel.variables.get("ZX_ENTERED", ""))
+
+
 def _take_visit(turn: Turn, channel: ChannelState, native: set[str]) -> Visit | None:
     """The open visit of the caller on this channel; one begun unseen is told of now."""
     call_id = turn.call_id_of(channel.uniqueid)
     if call_id is None:
         return None
-    entry = read_entry(channel.variables, VARIABLES, turn.now)
     visit = turn.fold.visit_of(call_id)
+    sent_on_from = None if visit is None else visit.entered_at
+    entry = read_entry(channel.variables, VARIABLES, turn.now, sent_on_from)
     if visit is not None and visit.queue == entry.queue:
         return visit
     if visit is not None:

@@ -74,6 +74,34 @@ def test_callers_unknown_to_the_journal_are_adopted_with_their_place() -> None:
     assert new.last(d.CallStarted).adopted is True
 
 
+def test_callers_who_came_right_before_a_connect_are_adopted_in_their_order() -> None:
+    """Asterisk lists its channels in any order, and so near to now their moments count as one."""
+    before = Centre(floor(agents=1))
+    first = before.arrive()
+    before.wait(1)
+    second = before.arrive()
+    new = Centre(floor(agents=1), connect=False)
+    new.callers, new.now = {each.uniqueid: each for each in (second, first)}, START + 2
+    new.connect()
+    new.ready("1001")
+    assert [assign.channel for assign in new.sent(c.Assign)] == [first.channel]
+
+
+def test_an_early_overflow_in_the_gap_keeps_the_place() -> None:
+    queues = [QueueSettings(name="support"), QueueSettings(name="sales")]
+    centre = Centre(floor(agents=1, queues=queues))
+    moved = centre.arrive("support")
+    centre.wait(1)
+    centre.arrive("sales")
+    centre.lose_link()
+    moved.variables["ZX_QUEUE"] = "sales"
+    centre.wait(1)
+    centre.connect(gap=True)
+    assert centre.last(d.QueueEntered).entered_at == START
+    centre.ready("1001")
+    assert [assign.channel for assign in centre.sent(c.Assign)] == [moved.channel]
+
+
 def test_a_blacklisted_caller_who_came_meanwhile_is_hung_up_on_wherever_he_waits() -> None:
     before = Centre(floor(agents=1))
     caller = before.arrive()

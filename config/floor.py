@@ -127,7 +127,11 @@ class QueueSettings(Frozen):
         description="a blacklisted caller is not even answered; always so where the queue speaks"
         " first (welcome, consent), in the caller's language",
     )
-    announce_every_seconds: int = Field(default=0, ge=0, description="0: never")
+    announce_every_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="0: never; counted from the beginning of one, which lasts about ten seconds",
+    )
     announce_position: bool = True
     announce_expected_wait: bool = True
     music: str = "default"

@@ -170,7 +170,7 @@ def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> list[Visit]:
     native = set(snapshot.native_waiting)
     for channel in _in_line(snapshot):
         seen.add(channel.uniqueid)
-        visit = _take_visit(turn, channel, native)
+        visit = _take_visit(turn, channel, native, snapshot.clock_ahead_seconds)
         drain(turn)
         if visit is not None:
             _take_caller(turn, channel, visit)
@@ -191,14 +191,16 @@ def _in_line(snapshot: PbxSnapshot) -> list[ChannelState]:
     return sorted(waiting, key=lambda channel: channel.variables.get("ZX_ENTERED", ""))
 
 
-def _take_visit(turn: Turn, channel: ChannelState, native: set[str]) -> Visit | None:
+def _take_visit(
+    turn: Turn, channel: ChannelState, native: set[str], ahead_seconds: float
+) -> Visit | None:
     """The open visit of the caller on this channel; one begun unseen is told of now."""
     call_id = turn.call_id_of(channel.uniqueid)
     if call_id is None:
         return None
     visit = turn.fold.visit_of(call_id)
     sent_on_from = None if visit is None else visit.entered_at
-    entry = read_entry(channel.variables, VARIABLES, turn.now, sent_on_from)
+    entry = read_entry(channel.variables, VARIABLES, turn.now, ahead_seconds, sent_on_from)
     if visit is not None and visit.queue == entry.queue:
         return visit
     if visit is not None:

@@ -61,7 +61,8 @@ def _entered(turn: Turn, event: ami.UserEvent, at: float) -> None:
     if not call.legs[event.uniqueid].live:
         return  # news from before a connect that did not find the channel any more
     call_id = call.call_id
-    entry = read_entry(event.headers, HEADERS, at, _sent_on_from(call))
+    ahead = 0.0 if event.timestamp is None else event.timestamp - at
+    entry = read_entry(event.headers, HEADERS, at, ahead, _sent_on_from(call))
     visit = turn.fold.visit_of(call_id)
     if visit is not None and visit.queue == entry.queue:
         return

@@ -23,9 +23,9 @@ MAX_SKILLS: Final = 8
 MAX_TEXT: Final = 80
 MAX_PRIORITY: Final = 100
 MAX_WAITED_SECONDS: Final = 86400.0
-SAME_MOMENT_SECONDS: Final = 3.0
-"""So near to the event, the event's own time is taken: it is on our clock. So near to the entering
-time in the queue that sent the caller on, that one is."""
+SAME_MOMENT_SECONDS: Final = 0.5
+"""So near to the event, the event's own time is taken, and so near to the entering time in the queue
+that sent the caller on, that one: clocks are not compared more exactly."""
 MAX_VISITS: Final = 8
 """A call that overflowed so often stays where it is."""
 
@@ -112,12 +112,14 @@ def read_entry(
     values: Mapping[str, str],
     names: Mapping[str, str],
     at: float,
+    ahead_seconds: float = 0.0,
     sent_on_from: float | None = None,
 ) -> Entry:
     """Check what the dialplan says of a caller who enters.
 
     :param names: `HEADERS` or `VARIABLES`.
     :param at: epoch seconds of the saying, in place of an entering time that cannot be.
+    :param ahead_seconds: by how much the dialplan's clock, which it tells moments by, is ahead.
     :param sent_on_from: the entering time in the queue that sent the caller here.
     """
 
@@ -126,7 +128,7 @@ def read_entry(
 
     return Entry(
         queue=said("queue"),
-        entered_at=_moment(said("entered"), at, sent_on_from),
+        entered_at=_moment(said("entered"), at, ahead_seconds, sent_on_from),
         priority=_priority(said("priority")),
         skills=_skills(said("skills")),
         language=said("language") if _LANGUAGE.fullmatch(said("language")) else None,
@@ -138,9 +140,9 @@ def read_entry(
     )
 
 
-def _moment(text: str, at: float, sent_on_from: float | None) -> float:
+def _moment(text: str, at: float, ahead_seconds: float, sent_on_from: float | None) -> float:
     try:
-        moment = float(text)
+        moment = float(text) - ahead_seconds
     except ValueError:
         return at
     if not math.isfinite(moment) or not at - MAX_WAITED_SECONDS <= moment <= at:

@@ -70,6 +70,7 @@ class PbxSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     :param epoch: the epoch that this process set for itself on this connect.
     :param device_states: device name ("PJSIP/8001") -> Asterisk's state word ("NOT_INUSE", ...).
     :param native_waiting: uniqueids that stand in a native queue now.
+    :param clock_ahead_seconds: the PBX's clock, by which its dialplan tells moments, minus ours.
     """
 
     at: float
@@ -79,6 +80,7 @@ class PbxSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     device_states: dict[str, str]
     native_members: list[NativeMember] = []
     native_waiting: list[str] = []
+    clock_ahead_seconds: float = 0.0
 
 
 class LinkUp(Input, frozen=True, kw_only=True):

@@ -19,6 +19,10 @@ class Link(Protocol):
 
     clock: Callable[[], float]
 
+    def pbx_time(self) -> float:
+        """Now by the PBX's clock, epoch seconds."""
+        ...
+
     def post(self, action: Action, deadline_seconds: float) -> Awaitable[Outcome]:
         """Send an action."""
         ...
@@ -62,6 +66,7 @@ async def read_snapshot(
             if isinstance(item, QueueMember)
         ],
         native_waiting=[item.uniqueid for item in queues if isinstance(item, QueueEntry)],
+        clock_ahead_seconds=link.pbx_time() - link.clock(),
     )
 
 

@@ -63,12 +63,13 @@ def test_waiting_callers_keep_their_place_over_a_restart() -> None:
     assert new.last(d.OfferMade).epoch == 2
 
 
-def test_callers_unknown_to_the_journal_are_adopted_with_their_place() -> None:
+@pytest.mark.parametrize("ahead", [0.0, -4.0, 3600.0])
+def test_callers_unknown_to_the_journal_are_adopted_with_their_place(ahead: float) -> None:
     before = Centre(floor(agents=1))
-    before.arrive()
+    before.arrive().variables["ZX_ENTERED"] = f"{START + ahead:.3f}"
     new = Centre(floor(agents=1), connect=False)
     new.callers, new.now = before.callers, START + 40
-    new.connect()
+    new.connect(clock_ahead_seconds=ahead)
     entered = new.last(d.QueueEntered)
     assert (entered.adopted, entered.entered_at) == (True, START)
     assert new.last(d.CallStarted).adopted is True

@@ -55,7 +55,13 @@ def test_an_impossible_entering_time_is_now(text: str) -> None:
 
 
 def test_an_entering_time_of_this_moment_is_the_events_own() -> None:
-    assert entry(Entered=str(AT - 1)).entered_at == AT
+    assert entry(Entered=str(AT - 0.4)).entered_at == AT
+
+
+@pytest.mark.parametrize("ahead", [-4.0, 1.7, 3600.0])
+def test_the_entering_time_is_told_by_the_pbx_clock(ahead: float) -> None:
+    told = {"Queue": "support", "Entered": f"{AT - 60 + ahead}"}
+    assert read_entry(told, HEADERS, AT, ahead).entered_at == AT - 60
 
 
 @pytest.mark.parametrize(

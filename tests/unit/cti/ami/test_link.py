@@ -485,6 +485,7 @@ async def test_snapshot_has_the_whole_state(server: AmiServer, consumer: Consume
         NativeMember(queue="zx-sales", interface="PJSIP/8001", paused=True)
     ]
     assert snapshot.native_waiting == ["2.2"]
+    assert snapshot.clock_ahead_seconds == pytest.approx(1_700_000_000 - time.time(), abs=5)
 
 
 async def test_reconnect_tells_the_gap(server: AmiServer, consumer: Consumer) -> None:

@@ -24,8 +24,8 @@ MAX_TEXT: Final = 80
 MAX_PRIORITY: Final = 100
 MAX_WAITED_SECONDS: Final = 86400.0
 SAME_MOMENT_SECONDS: Final = 0.5
-"""So near to the event, the event's own time is taken, and so near to the entering time in the queue
-that sent the caller on, that one: clocks are not compared more exactly."""
+"""So near to the event, the event's own time is taken, and so near to the entering time in the
+queue that sent the caller on, that one: clocks are not compared more exactly."""
 MAX_VISITS: Final = 8
 """A call that overflowed so often stays where it is."""
 

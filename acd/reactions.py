@@ -100,9 +100,11 @@ def _in_its_place(turn: Turn, event: d.LegEnded) -> Leg | None:
     call = turn.calls.call(event.call_id)
     if call is None or not call.transfers:
         return None
-    # Who handed the call over is on the way out, and may be told of last.
+    # Who handed the call over is on the way out, and may be told of last; who is rung is no party.
     leaving = {transfer.by_leg for transfer in call.transfers}
-    others = [leg for leg in call.live_legs() if leg.leg_id not in leaving]
+    others = [
+        leg for leg in call.live_legs() if leg.leg_id not in leaving and leg.answered_at is not None
+    ]
     parties = [leg for leg in others if leg.kind == "customer"] or others
     if len(parties) != 1 or pbx.in_talk(call, parties[0], besides=leaving):
         return None

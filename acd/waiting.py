@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 
-from acd import agents, estimate, queues
+from acd import agents, estimate, presence, queues
 from acd.offers import Offer
 from acd.queues import Visit
 from acd.state import AgentLeg
@@ -239,6 +239,9 @@ def leave(
 def gone(turn: Turn, visit: Visit, at: float, *, exact: bool) -> None:
     """The caller's channel ended while waiting."""
     offer = turn.state.offers.get(visit.offer_id or "")
+    if offer is not None and _picked_up(turn, offer):
+        _answered_after_all(turn, offer, at)
+        return
     reason: d.VisitEnd = "lost" if turn.memory.pbx_restarted else "abandoned"
     leave(turn, visit, reason, at, exact=exact)
     if offer is not None:
@@ -286,6 +289,20 @@ def _miss_recording(turn: Turn, call_id: d.CallId, at: float) -> None:
     turn.emit(
         d.RecordingFaulty(at=at, call_id=call_id, recording_id=f"{call_id}-r1", fault="not_started")
     )
+
+
+def _picked_up(turn: Turn, offer: Offer) -> bool:
+    call = turn.calls.call(offer.call_id)
+    leg = None if call is None else call.legs.get(offer.leg_id or "")
+    return leg is not None and leg.answered_at is not None
+
+
+def _answered_after_all(turn: Turn, offer: Offer, at: float) -> None:
+    """The agent picked up while we took the offer back, and the talk was over before."""
+    answer(turn, offer, at)
+    agent = turn.state.agents[offer.agent_id]
+    if not agent.legs:
+        presence.call_over(turn, agent, at)
 
 
 def answered_past_us(turn: Turn, visit: Visit, agent_id: d.AgentId | None, at: float) -> None:

@@ -1,5 +1,7 @@
 """The way of a call through the core."""
 
+from collections.abc import Callable
+
 import pytest
 
 from acd import offers, waiting
@@ -112,19 +114,68 @@ def test_first_come_first_served(one: Centre) -> None:
     assert served == callers
 
 
-def test_a_missed_caller_keeps_the_place() -> None:
+def missed(centre: Centre, caller: Caller) -> None:
+    centre.wait(20)
+    centre.come_back(caller, "noanswer", "NOANSWER")
+
+
+def busy(centre: Centre, caller: Caller) -> None:
+    centre.come_back(caller, "busy", "BUSY")
+
+
+def rejected_at_the_phone(centre: Centre, caller: Caller) -> None:
+    centre.come_back(caller, "rejected", "CHANUNAVAIL")
+
+
+def rejected_in_the_panel(centre: Centre, caller: Caller) -> None:
+    offer_id = centre.offer_of(caller).offer_id
+    assert (
+        centre.ask(i.RejectOffer(request_id="r", agent_id="1001", offer_id=offer_id)).code is None
+    )
+    centre.come_back(caller, "rescinded")
+
+
+def phone_died(centre: Centre, caller: Caller) -> None:
+    centre.come_back(caller, "unavailable", "CHANUNAVAIL")
+
+
+@pytest.mark.parametrize(
+    "refuse", [missed, busy, rejected_at_the_phone, rejected_in_the_panel, phone_died]
+)
+def test_a_refused_caller_keeps_the_place(refuse: Callable[[Centre, Caller], None]) -> None:
+    """In front of who came later; also for the agent who refused, when it is time again."""
     centre = Centre(floor(agents=2))
     centre.ready("1001")
     first = centre.arrive()
     centre.wait(1)
     second = centre.arrive()
     centre.ring(first)
-    centre.wait(20)
     centre.not_ready("1001")
-    centre.come_back(first, "noanswer")
+    refuse(centre, first)
+    visits = centre.core.state.visits
+    assert [visits[each].call_id for _, each in centre.core._fold.lines["support"]] == [
+        first.call_id,
+        second.call_id,
+    ]
+    assert next(iter(visits.values())).entered_at == START
     centre.ready("1002")
     assert centre.offer_of(first).agent_id == "1002"
     assert second.channel not in {each.channel for each in centre.sent(c.Assign)}
+
+
+def test_a_refused_caller_is_in_front_for_who_refused_too(one: Centre) -> None:
+    first = one.arrive()
+    second = one.arrive()
+    one.ring(first)
+    busy(one, first)
+    assert one.offer_of(second).agent_id == "1001"
+    one.talk(second)
+    one.wait(offers.PASS_OVER_SECONDS)
+    third = one.arrive()
+    one.hang_up(second)
+    one.ready()
+    assert one.sent(c.Assign)[-1].channel == first.channel
+    assert third.channel not in {each.channel for each in one.sent(c.Assign)}
 
 
 def test_priority_goes_first_and_age_makes_up_for_it() -> None:
@@ -634,6 +685,20 @@ def test_who_answered_and_transferred_the_call_is_not_undone(
     assert not one.sent(c.SendTo)
 
 
+def test_a_talk_that_was_over_before_the_offer_could_be_taken_back_is_a_talk(one: Centre) -> None:
+    caller = one.arrive()
+    assign = one.ring(caller)
+    one.ask(i.RejectOffer(request_id="r", agent_id="1001", offer_id=assign.offer_id))
+    one.pick_up("1001")
+    one.wait(2)
+    one.hang_up(caller)
+    left, ended = one.last(d.QueueLeft), one.last(d.CallEnded)
+    assert (left.reason, left.agent_id) == ("answered", "1001")
+    assert (ended.outcome, ended.talk_seconds) == ("answered", 2)
+    assert one.last(d.OfferEnded).end == "accepted"
+    assert one.agent().state == "wrap_up"
+
+
 def test_signing_out_while_offered_takes_the_offer_back(one: Centre) -> None:
     caller = one.arrive()
     one.ring(caller)
@@ -724,8 +789,6 @@ def test_hanging_up_from_the_panel(one: Centre) -> None:
 
 
 def test_a_call_of_ones_own_is_talking_too(one: Centre) -> None:
-    from tests.support.centre import Caller
-
     one.not_ready("1001", "lunch")
     one.start_agent_leg("1001", "8001", Caller("55.1", ""))
     one.pick_up("1001")
@@ -762,8 +825,6 @@ def test_a_phone_that_only_rings_is_not_talking_but_not_free_either() -> None:
 
 
 def test_wrap_up_goes_on_after_a_call_of_ones_own(one: Centre) -> None:
-    from tests.support.centre import Caller
-
     caller = one.arrive()
     one.talk(caller)
     one.hang_up(caller)
@@ -793,8 +854,6 @@ def test_states_are_never_dated_backwards(one: Centre) -> None:
 
 
 def test_dialling_out_while_an_offer_is_on_its_way_takes_it_back(one: Centre) -> None:
-    from tests.support.centre import Caller
-
     caller = one.arrive()
     one.start_agent_leg("1001", "8001", Caller("55.1", ""))
     assert one.sent(c.Withdraw)
@@ -881,6 +940,25 @@ def test_an_early_overflow_keeps_the_place_too() -> None:
     assert centre.last(d.QueueEntered).entered_at == START
     centre.ready()
     assert [assign.channel for assign in centre.sent(c.Assign)] == [earlier.channel]
+
+
+@pytest.mark.parametrize("ahead", [-4.0, 3600.0])
+def test_a_pbx_clock_that_differs_does_not_cost_the_place(ahead: float) -> None:
+    queues = [QueueSettings(name="support"), QueueSettings(name="sales")]
+    centre = Centre(floor(agents=1, queues=queues))
+    caller = centre.arrive("support")
+    centre.wait(30)
+    centre.say(caller, "ZxLeave", Verb="overflow", Argument="sales")
+    entered = ami.UserEvent(
+        name="ZxEnter",
+        channel=caller.channel,
+        uniqueid=caller.uniqueid,
+        linkedid=caller.uniqueid,
+        timestamp=centre.now + ahead,
+        headers={"Queue": "sales", "Entered": f"{START + ahead:.3f}"},
+    )
+    centre.hear(entered)
+    assert centre.last(d.QueueEntered).entered_at == START
 
 
 def test_overflow_when_too_many_wait() -> None:

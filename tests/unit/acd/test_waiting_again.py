@@ -123,3 +123,36 @@ def test_the_customer_waits_on_in_the_place_of_the_agents_leg(told_last: str) ->
     assert centre.offer_of(customer).agent_id == "1002"
     centre.hang_up(customer)
     assert [event.outcome for event in centre.events(d.CallEnded)] == ["answered"]
+
+
+def test_a_colleague_waits_on_in_the_place_of_the_agents_leg_while_a_phone_rings() -> None:
+    """1001 called 1002, who calls the queue for help and hands 1001 over to it."""
+    centre = Centre(floor(agents=3))
+    asks = {"channel": "PJSIP/8001-1", "uniqueid": "55.1", "linkedid": "55.1"}
+    asked = {"channel": "PJSIP/8002-2", "uniqueid": "55.2", "linkedid": "55.1"}
+    waits = {"channel": "PJSIP/8002-3", "uniqueid": "55.3", "linkedid": "55.3"}
+    for leg in (asks, asked):
+        centre.hear(ami.Newchannel(**leg, state=6))
+        centre.hear(ami.BridgeEnter(**leg, bridge_id="b"))
+    centre.ready("1003")
+    centre.hear(ami.Newchannel(**waits, state=6, exten="support"))
+    centre.hear(ami.UserEvent(name="ZxEnter", headers={"Queue": "support"}, **waits))
+    ringing = Caller(uniqueid=waits["uniqueid"], queue="support")
+    centre.start_agent_leg("1003", "8003", ringing)
+    centre.hear(
+        ami.AttendedTransfer(
+            result="Success",
+            first_channel=asked["channel"],
+            first_uniqueid=asked["uniqueid"],
+            first_linkedid=asked["linkedid"],
+            second_channel=waits["channel"],
+            second_uniqueid=waits["uniqueid"],
+            second_linkedid=waits["linkedid"],
+            dest_type="App",
+        )
+    )
+    for leg in (asked, waits):
+        centre.hear(ami.Hangup(**leg, cause=16))
+    (visit,) = centre.core.state.visits.values()
+    assert visit.channel == asks["channel"]
+    assert [event.reason for event in centre.events(d.QueueLeft)] == ["withdrawn"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from acd.sim.clockwork import Handle
 
@@ -14,6 +14,7 @@ Place = Literal[
     "entering", "waiting", "announced", "offered", "native", "dialling", "talking", "after", "away"
 ]
 """Where in the dialplan somebody is."""
+WAITING: Final = ("waiting", "announced", "offered", "native")
 
 
 @dataclass(slots=True)
@@ -63,7 +64,9 @@ class Customer:
     :param agent: the leg talked to.
     :param moves: counts the steps in the dialplan; what was planned in an earlier one is void.
     :param consult: the second call of the agent talked to.
-    :param talked: epoch seconds of each talk's beginning and end.
+    :param entries: epoch seconds since which the waits count, the latest last.
+    :param gave_up: hung up while waiting.
+    :param talked: epoch seconds of the beginning and end of each talk with a phone of ours.
     """
 
     channel: Channel
@@ -73,12 +76,18 @@ class Customer:
     agent: Channel | None = None
     patience: Handle | None = None
     talk_end: Handle | None = None
-    entered: float = 0.0
+    entries: list[float] = field(default_factory=list)
+    gave_up: bool = False
     answered_at: float | None = None
     moves: int = 0
     consult: Customer | None = None
     talked: list[tuple[float, float]] = field(default_factory=list)
     met_at: float = 0.0
+
+    @property
+    def entered(self) -> float:
+        """Since when the wait counts."""
+        return self.entries[-1]
 
 
 @dataclass(slots=True)

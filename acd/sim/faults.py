@@ -17,9 +17,10 @@ from acd.core import Core
 from acd.sim.channels import Customer, Phone
 from acd.sim.clockwork import Clockwork
 from acd.sim.handset import Handset
-from acd.sim.judging import Liveness, judge_call, judge_journal
+from acd.sim.judging import judge_call, judge_journal
 from acd.sim.pbx import OUTSIDE, SimPbx
 from acd.sim.server import SimServer
+from acd.sim.watching import Watch
 from config.floor import Floor
 from cti.domain import OfferMade, RecordingStarted
 from cti.inputs import (
@@ -41,23 +42,32 @@ from cti.inputs import (
 
 START = 1_790_000_000.0
 """A Monday, 21:33 in Shanghai."""
-AGENTS = 5
+AGENTS = 6
 BLACKLISTED_SHARE = 0.04
 BUSY_SECONDS = 240.0
 QUIET_SECONDS = 900.0
 SECOND_SERVER_SECONDS = 15.0
 WATCH_SECONDS = 2.0
-QUEUES = ("sales", "support", "night")
+QUEUES = ("sales", "support", "night", "gold", "tech")
+MEMBERS = (
+    ("sales", "support", "gold"),
+    ("sales", "support", "night", "tech"),
+    ("support", "night", "gold", "tech"),
+)
 
 
 def small_floor() -> Floor:
-    """Three queues that share agents: skills that relax, overflow, announcements, closing time."""
+    """Queues that share agents, one of each strategy.
+
+    With skills that relax, tiers, weights, priorities, overflow, announcements, a closing time.
+    """
     return Floor.model_validate(
         {
             "time_zone": "Asia/Shanghai",
             "queues": [
                 {
                     "name": "sales",
+                    "strategy": "fewest_calls",
                     "ring_seconds": 6,
                     "wrap_up_seconds": 5,
                     "missed_limit": 2,
@@ -70,11 +80,11 @@ def small_floor() -> Floor:
                 },
                 {
                     "name": "support",
-                    "strategy": "fewest_calls",
+                    "strategy": "tiers",
                     "ring_seconds": 8,
                     "wrap_up_seconds": 0,
                     "overflow": [
-                        {"after_seconds": 40, "to": {"kind": "queue", "target": "sales"}},
+                        {"after_seconds": 30, "to": {"kind": "queue", "target": "sales"}},
                         {"after_seconds": 70, "to": {"kind": "callback"}},
                     ],
                     "max_waiting": 12,
@@ -82,18 +92,45 @@ def small_floor() -> Floor:
                 },
                 {
                     "name": "night",
+                    "strategy": "random",
+                    "seed": 7,
                     "ring_seconds": 6,
                     "wrap_up_seconds": 3,
-                    "hours": [{"days": [1, 2, 3, 4, 5, 6, 7], "start": "00:00", "to": "21:35"}],
+                    "relax": [{"after_seconds": 45, "any_member": True}],
+                    "hours": [{"days": [1, 2, 3, 4, 5, 6, 7], "start": "00:00", "to": "21:36"}],
                     "when_closed": {"kind": "voicemail", "target": "100"},
                     "when_no_agents": {"kind": "queue", "target": "support"},
+                },
+                {
+                    "name": "gold",
+                    "strategy": "round_robin",
+                    "weight": 3,
+                    "priority": 1,
+                    "ageing_seconds": 20,
+                    "relax": [{"after_seconds": 25, "by": 2}, {"after_seconds": 50, "by": 2}],
+                    "ring_seconds": 7,
+                    "wrap_up_seconds": 2,
+                },
+                {
+                    "name": "tech",
+                    "ageing_seconds": 0,
+                    "skills": {"english": 2},
+                    "relax": [{"after_seconds": 20, "by": 2}],
+                    "ring_seconds": 6,
+                    "wrap_up_seconds": 1,
+                    "overflow": [
+                        {"waiting_over": 4, "to": {"kind": "queue", "target": "gold"}},
+                    ],
                 },
             ],
             "agents": [
                 {
                     "id": f"a{number}",
                     "name": f"Agent {number}",
-                    "queues": [{"queue": queue} for queue in _queues_of(number)],
+                    "queues": [
+                        {"queue": queue, "tier": number // 3 + 1}
+                        for queue in MEMBERS[number % len(MEMBERS)]
+                    ],
                     "skills": {"english": number % 5 + 1},
                 }
                 for number in range(AGENTS)
@@ -104,10 +141,6 @@ def small_floor() -> Floor:
             ],
         }
     )
-
-
-def _queues_of(number: int) -> tuple[str, ...]:
-    return (("support",), ("sales", "support"), ("support", "night"))[number % 3]
 
 
 @dataclass
@@ -135,7 +168,8 @@ class FaultRun:
         pbx.tell.offset_seconds = rng.choice([0.0, 0.0, 1.7, -4.0, 3600.0])
         pbx.reaction_seconds = rng.choice([0.0, 0.01, 0.2])
         pbx.enter_seconds = lambda: rng.choice([0.0, rng.uniform(0.01, 2.0)])
-        pbx.talk_seconds = lambda: rng.expovariate(1 / 12)
+        mean_talk_seconds = rng.choice([6.0, 12.0, 18.0])
+        pbx.talk_seconds = lambda: rng.expovariate(1 / mean_talk_seconds)
         pbx.queues = set(QUEUES)
         delay_seconds = rng.choice([0.001, 0.02, 0.2])
         self.server = self._make_server("sim", delay_seconds)
@@ -143,7 +177,7 @@ class FaultRun:
         self.server.on_death = self._died
         self.server.on_step = self._stepped
         pbx.hook = self.server.step
-        self._liveness = Liveness(self.server, self._floor)
+        self._watching = Watch(self.server, self._floor)
         self._requests = 0
         self._watched: list[Customer] = []
         pbx.on_left = self._left
@@ -205,7 +239,7 @@ class FaultRun:
         if self._clock.now >= self._end:
             return
         self.verdict.calls += 1
-        variables = {"ZX_PRIO": str(self._rng.choice([0, 0, 0, 5]))}
+        variables = {"ZX_PRIO": str(self._rng.choice([0, 0, 0, 1, 5, -1]))}
         if self._rng.random() < 0.3:
             variables["ZX_SKILLS"] = f"english:{self._rng.randint(1, 5)}"
         if self._rng.random() < 0.2:
@@ -213,7 +247,7 @@ class FaultRun:
         if self._rng.random() < BLACKLISTED_SHARE:
             variables["ZX_REFUSE"] = "blacklist"
         self.pbx.call(
-            self._rng.choice(["sales", "support", "support", "night"]),
+            self._rng.choice([*QUEUES, "support"]),
             f"+86138{self._rng.randrange(10**8):08}",
             self._rng.expovariate(1 / 40),
             variables,
@@ -371,6 +405,8 @@ class FaultRun:
         self.verdict.steps += 1
         self._check(self.server)
         for record in self.server.fresh():
+            for words in self._watching.heard(record.event, self._clock.now):
+                self._broken(words)
             if isinstance(record.event, RecordingStarted):
                 self._clock.after(300.0, partial(self._check_recording, record.event))
 
@@ -386,7 +422,7 @@ class FaultRun:
             self._broken(f"{server.node}: {broken}")
 
     def _look(self) -> None:
-        for words in self._liveness.look(self._clock.now):
+        for words in self._watching.look(self._clock.now):
             self._broken(words)
         self._clock.after(1.0, self._look)
 

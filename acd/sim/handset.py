@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from acd.sim.channels import Channel, Customer
+from acd.sim.channels import WAITING, Channel, Customer
 from acd.sim.pbx import NORMAL, SimPbx
 from cti.ami import events as ami
 
 RING_SECONDS = 30.0
-JOINABLE = ("waiting", "announced", "offered", "native", "talking")
+JOINABLE = (*WAITING, "talking")
 PATIENCE_SECONDS = 40.0
 
 
@@ -55,7 +55,7 @@ class Handset:
         pbx = self._pbx
         phone = pbx.phones[self._extension]
         channel = pbx.new_channel(phone.device, self._extension, None)
-        customer = Customer(channel=channel, queue="", place="dialling", entered=pbx.clock.now)
+        customer = Customer(channel=channel, queue="", place="dialling", entries=[pbx.clock.now])
         pbx.customers[channel.name] = customer
         phone.channels[channel.name] = channel
         pbx.tell.channel(ami.Newchannel, channel)
@@ -125,8 +125,8 @@ class Handset:
         assert bridge is not None
         pbx.tell.transfer(customer.agent, customer.channel, "Bridge", second.channel)
         pbx.hang(pbx.part(customer), NORMAL)
+        pbx.talk_over(second)
         second.agent = None
-        second.talked.append((second.met_at, pbx.clock.now))
         pbx.meet(customer, target, bridge)
         if second.talk_end:
             second.talk_end.cancel()

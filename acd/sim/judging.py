@@ -1,4 +1,8 @@
-"""What a run is judged by besides the core's own invariants; also what real runs are judged by."""
+"""What a run is judged by when it is over: its journal, real ones too, and that against what was.
+
+Of a caller whose whole call was heard by a server in order, the simulated PBX knows when the wait
+began, who was talked to how long and who ended the wait; the journal has to say the same.
+"""
 
 from __future__ import annotations
 
@@ -6,92 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from acd.queues import relaxed
 from acd.sim.channels import Customer
-from acd.sim.pbx import SLICE_SECONDS
-from acd.sim.server import SimServer
-from config.floor import Floor
 from cti import domain as d
 
-PATIENCE_SECONDS: Final = 5.0
-"""So long a caller and an agent who could serve may both stand idle."""
-
-
-class Liveness:
-    """Looks whether somebody waits although an agent who could serve is free, link in order.
-
-    Who could serve is judged by what the PBX and the floor say, not by the core's index.
-    """
-
-    def __init__(self, server: SimServer, floor: Floor) -> None:
-        self._server = server
-        self._queues = {queue.name: queue for queue in floor.queues}
-        self._agents = {agent.id: agent for agent in floor.agents}
-        self._waits: dict[str, tuple[int, float]] = {}
-        self._free_since: dict[str, float] = {}
-
-    def look(self, now: float) -> Iterator[str]:
-        """What is wrong at this moment; to be asked every second."""
-        free = list(self._free(now))
-        waiting = list(self._waiting(now))
-        healthy = self._server.healthy_since
-        if healthy is None or self._server.fenced:
-            return
-        for agent_id, free_since in free:
-            for customer, waits_since in waiting:
-                since = max(healthy, free_since, waits_since)
-                if customer.place == "native":  # the dialplan brings them back after their slice
-                    since += SLICE_SECONDS
-                if now - since > PATIENCE_SECONDS and self._could_serve(agent_id, customer, now):
-                    yield (
-                        f"{customer.channel.name} has waited in {customer.queue} for "
-                        f"{now - since:.1f} s while {agent_id} was free"
-                    )
-
-    def _free(self, now: float) -> Iterator[tuple[str, float]]:
-        for agent in self._server.core.state.agents.values():
-            phone = self._server.pbx.phones.get(agent.extension or "")
-            free = agent.state == "ready" and agent.reachable and phone is not None
-            if free and phone is not None and phone.registered and not phone.channels:
-                yield agent.id, self._free_since.setdefault(agent.id, now)
-            else:
-                self._free_since.pop(agent.id, None)
-
-    def _waiting(self, now: float) -> Iterator[tuple[Customer, float]]:
-        known, self._waits = self._waits, {}
-        for customer in self._server.pbx.customers.values():
-            if customer.place in ("waiting", "native"):
-                moves, since = known.get(customer.channel.name, (customer.moves, now))
-                if moves != customer.moves:
-                    since = now
-                self._waits[customer.channel.name] = (customer.moves, since)
-                yield customer, since
-
-    def _could_serve(self, agent_id: str, customer: Customer, now: float) -> bool:
-        """Whether the rules let this agent serve, and let nobody wait for another one first."""
-        agent, settings = self._agents[agent_id], self._queues[customer.queue]
-        if all(each.queue != customer.queue for each in agent.queues):
-            return False
-        core = self._server.core
-        call = core.calls.call_of(customer.channel.uniqueid)
-        visit_id = core.state.visit_of.get("" if call is None else call.call_id)
-        visit = core.state.visits.get(visit_id or "")
-        if visit is None:
-            return True
-        if visit.passed_over.get(agent_id, 0.0) + PATIENCE_SECONDS > now:
-            return False
-        if (
-            visit.sticky_agent
-            and now < visit.entered_at + settings.sticky_seconds + PATIENCE_SECONDS
-        ):
-            return False
-        steps = settings.relax[: relaxed(visit, settings, now - PATIENCE_SECONDS)]
-        if any(step.any_member for step in steps):
-            return True
-        fall = sum(step.by for step in steps)
-        return all(
-            agent.skills.get(skill, 0) >= level - fall for skill, level in visit.skills.items()
-        )
+TALK_SLACK_SECONDS: Final = 0.15
+"""Moments are told so exactly: the clock offset is measured, and threads tell in any order."""
+PLACE_SLACK_SECONDS: Final = 1.0
 
 
 def judge_journal(events: list[d.DomainEvent]) -> Iterator[str]:
@@ -211,9 +135,38 @@ def judge_call(events: list[d.DomainEvent], customer: Customer) -> Iterator[str]
     leg_id = customer.channel.uniqueid
     call_ids = {e.call_id for e in events if isinstance(e, d.LegStarted) and e.leg_id == leg_id}
     ends = [e for e in events if isinstance(e, d.CallEnded) and e.call_id in call_ids]
-    if len(ends) != 1:
-        return
-    talked = sum(end - begin for begin, end in customer.talked)
-    outcome = ends[0].outcome
-    if (outcome == "answered") != bool(customer.talked):
-        yield f"{customer.channel.name} talked for {talked:.1f} s and the call was {outcome}"
+    visits = [e for e in events if isinstance(e, d.QueueEntered) and e.leg_id == leg_id]
+    if len(ends) == 1:
+        yield from (f"{customer.channel.name} {words}" for words in _talked(ends[0], customer))
+    yield from (f"{customer.channel.name} {words}" for words in _placed(visits, customer))
+    ids = [visit.visit_id for visit in visits]
+    left = {e.visit_id: e for e in events if isinstance(e, d.QueueLeft) and e.visit_id in ids}
+    reasons = [left[each].reason for each in ids if each in left]
+    if reasons:
+        yield from (f"{customer.channel.name} {words}" for words in _waited(reasons, customer))
+
+
+def _talked(end: d.CallEnded, customer: Customer) -> Iterator[str]:
+    """Talk is the time in one bridge with a phone of ours; who had any was answered."""
+    talked = sum(until - since for since, until in customer.talked)
+    if (end.outcome == "answered") != bool(customer.talked):
+        yield f"talked for {talked:.1f} s and the call was {end.outcome}"
+    if abs(end.talk_seconds - talked) > TALK_SLACK_SECONDS * (1 + len(customer.talked)):
+        yield f"talked for {talked:.2f} s, by the journal {end.talk_seconds:.2f} s"
+    if not customer.talked and end.outcome == "abandoned" and not customer.gave_up:
+        yield "did not give up, the call was abandoned"
+
+
+def _placed(visits: list[d.QueueEntered], customer: Customer) -> Iterator[str]:
+    """Overflow and return keep the moment since which the caller waits."""
+    for visit in visits:
+        if all(abs(visit.entered_at - at) > PLACE_SLACK_SECONDS for at in customer.entries):
+            yield f"waits in {visit.queue} as if entered at {visit.entered_at:.1f}"
+
+
+def _waited(reasons: list[d.VisitEnd], customer: Customer) -> Iterator[str]:
+    """Abandoned is the wait that the caller ended, and no other."""
+    *before, last = reasons
+    if "abandoned" in before or (last == "abandoned") != customer.gave_up:
+        words = "gave up" if customer.gave_up else "did not give up"
+        yield f"{words}, the waits ended as {', '.join(reasons)}"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from acd.queues import HEADERS, SNAPSHOT_VARIABLES, VARIABLES
-from acd.sim.channels import DOWN, RING, RINGING, UP, Channel, Customer, Dial, Phone
+from acd.sim.channels import DOWN, RING, RINGING, UP, WAITING, Channel, Customer, Dial, Phone
 from acd.sim.clockwork import Clockwork, Handle
 from acd.sim.telling import Telling
 from cti.ami import events as ami
@@ -77,7 +77,7 @@ class SimPbx:
         """A customer calls and enters `queue`; leaves after `patience` seconds of waiting."""
         channel = self.new_channel(OUTSIDE, number, None)
         channel.variables |= variables
-        customer = Customer(channel=channel, queue=queue, entered=self.clock.now)
+        customer = Customer(channel=channel, queue=queue, entries=[self.clock.now])
         self.customers[channel.name] = customer
         self.tell.channel(ami.Newchannel, channel)
         if patience is not None:
@@ -92,6 +92,7 @@ class SimPbx:
     def customer_leaves(self, customer: Customer) -> None:
         """The customer hangs up, wherever the call is."""
         if self.is_here(customer):
+            customer.gave_up = customer.place in WAITING
             self.tell.channel(ami.HangupRequest, customer.channel, cause=NORMAL)
             self.end(customer)
 
@@ -230,6 +231,7 @@ class SimPbx:
                 for customer in self.customers.values()
                 if customer.place == "native"
             ],
+            clock_ahead_seconds=self.tell.offset_seconds,
         )
 
     def restart(self) -> None:
@@ -240,8 +242,7 @@ class SimPbx:
                     handle.cancel()
             if customer.dial:
                 customer.dial.cancel()
-            if customer.agent:
-                customer.talked.append((customer.met_at, self.clock.now))
+            self.talk_over(customer)
             self.on_left(customer)
         self.tell.forget()
         self.customers.clear()
@@ -286,7 +287,7 @@ class SimPbx:
         if overflow:
             self.tell.user(channel, "ZxLeave", Verb="overflow", Argument=queue)
         else:
-            customer.entered = self.clock.now
+            customer.entries.append(self.clock.now)
             variables["ZX_ENTERED"] = f"{self.tell.now:.3f}"
         headers = {HEADERS[word]: variables.get(name, "") for word, name in VARIABLES.items()}
         self.tell.user(channel, "ZxEnter", **headers)
@@ -363,7 +364,8 @@ class SimPbx:
         variables = of.channel.variables
         customer.channel.variables |= variables
         customer.channel.context = of.channel.context
-        customer.queue, customer.entered, customer.place = of.queue, of.entered, of.place
+        customer.queue, customer.place = of.queue, of.place
+        customer.entries.append(of.entered)
         customer.moves += 1
         if of.dial is not None:
             customer.dial, of.dial = of.dial, None
@@ -611,13 +613,18 @@ class SimPbx:
         """The conversation is over; its other leg, which still lives, is given."""
         agent = customer.agent
         assert agent is not None, "nobody is talked to"
+        self.talk_over(customer)
         customer.agent = None
-        customer.talked.append((customer.met_at, self.clock.now))
         if customer.talk_end:
             customer.talk_end.cancel()
         for channel in (agent, customer.channel):
             self.leave_bridge(channel)
         return agent
+
+    def talk_over(self, customer: Customer) -> None:
+        """Keep the talk that ends now, if it is one with a phone of ours."""
+        if customer.agent and customer.agent.extension in self.phones:
+            customer.talked.append((customer.met_at, self.clock.now))
 
     def leave_bridge(self, channel: Channel) -> None:
         """The channel leaves its bridge."""

@@ -286,6 +286,7 @@ class App:
     def _gauges(self) -> Mapping[str, float]:
         return {
             "ami_overflows": float(self.link.stats.overflows),
+            "ami_inputs_not_taken": float(self.link.stats.not_taken),
             "ami_ignored": float(self.link.stats.ignored),
         }
 

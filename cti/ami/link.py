@@ -99,7 +99,8 @@ async def _read_only(link: AmiLink) -> PbxSnapshot:
 class AmiLink:
     """Use as `async with AmiLink(...)`, or run `run()` as a task and end it with `close()`.
 
-    :param sink: takes each input; must only put it aside.
+    :param sink: takes each input; must only put it aside. What it raises is logged and counted, and
+        costs that input alone.
     :param room: whether the consumer can take more; while it says no, inputs wait in the link.
     :param resync: reads the state at each connect and after an overflow; `link.snapshot` is most
         of it. It may set its epoch first. Anything but an AmiError that it raises ends the link.
@@ -443,7 +444,12 @@ class AmiLink:
         queue, room, sink = self._queue, self._room, self._sink
         while queue and room():
             for _ in range(min(HANDED_ON, len(queue))):
-                sink(queue.popleft())
+                item = queue.popleft()
+                try:
+                    sink(item)
+                except Exception:
+                    self.stats.not_taken += 1
+                    log.exception("ami_input_not_taken", input=type(item).__name__)
         if queue and self._flushing is None and not self._closed.is_set():
             self._flushing = asyncio.get_running_loop().call_later(0.005, self._flush_rest)
 

@@ -38,6 +38,7 @@ class LinkStats:
     :ivar ignored: events by names that nothing reads.
     :ivar malformed: frames and lines that could not be read, and the last of them.
     :ivar overflows: times that the consumer was too slow and the state had to be read anew.
+    :ivar not_taken: inputs for which the consumer raised an error.
     :ivar connects: links that came up; the first is not a reconnect.
     :ivar actions: actions by result.
     :ivar late: answers that came after their action's deadline.
@@ -47,6 +48,7 @@ class LinkStats:
     ignored: int = 0
     malformed: Malformed = field(default_factory=Malformed)
     overflows: int = 0
+    not_taken: int = 0
     connects: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     late: int = 0

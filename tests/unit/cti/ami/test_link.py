@@ -578,6 +578,32 @@ async def test_fault_in_the_owners_resync_is_not_swallowed(
             await link.run()
 
 
+# --- a consumer that raises -----------------------------------------------------------------------
+
+
+async def test_a_consumer_that_raises_costs_that_input_alone(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    """In the library a callback that raises kills the connection, and the rest of the read."""
+    take = consumer.take
+
+    def picky(item: LinkInput) -> None:
+        if isinstance(item, LinkUp):
+            raise ZeroDivisionError
+        if isinstance(item, PbxEvent) and isinstance(item.event, Hold) and item.event.exten == "1":
+            raise ZeroDivisionError
+        take(item)
+
+    consumer.take = picky  # type: ignore[method-assign]
+    async with ready_link(server, consumer) as link:
+        for number in range(4):
+            server.event("Hold", *CHANNEL.items(), Exten=str(number))
+        held = await consumer.count(PbxEvent, 3)
+        assert (await link.send(actions.Ping())).result == "done"
+        assert (link.status.state, link.stats.connects, link.stats.not_taken) == ("ready", 1, 2)
+    assert [item.event.exten for item in held] == ["0", "2", "3"]
+
+
 # --- a consumer that is too slow -----------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from acd.sim.pbx import SimPbx
 from acd.sim.server import SimServer
 from config.floor import Floor, Frozen, MistakesError, Name, Where, unknown_queues
 from config.settings import SettingsError, in_words
+from cti.domain import CallId, PositionAnnounced, QueueEntered, QueueLeft
 from cti.inputs import PanelAlive, SetReady, SignIn
 
 LAST_CALLERS_SECONDS = 4 * 3600.0
@@ -135,6 +136,8 @@ class Sample:
     waits_left: list[float] = field(default_factory=list)
     within: int = 0
     busy_seconds: float = 0.0
+    told: list[tuple[float, float]] = field(default_factory=list)
+    """Expected waits in seconds that callers were told, and how long it was from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,24 @@ class ScenarioRun:
                 self._count_busy(customer)
         while self._open and self._clock.now < self._end + LAST_CALLERS_SECONDS:
             self._clock.run_until(self._clock.now + 60)
+        self._sample.told = list(self._told())
         return self._sample
+
+    def _told(self) -> Iterator[tuple[float, float]]:
+        """Each announced wait of who entered in the time that counts and was answered."""
+        told: dict[CallId, list[PositionAnnounced]] = {}
+        entered: dict[CallId, float] = {}
+        for record in self._server.journal:
+            event = record.event
+            if isinstance(event, QueueEntered):
+                entered[event.call_id] = event.entered_at
+            elif isinstance(event, PositionAnnounced):
+                told.setdefault(event.call_id, []).append(event)
+            elif isinstance(event, QueueLeft) and event.reason == "answered":
+                counts = self._begin <= entered[event.call_id] < self._end
+                for each in told.get(event.call_id, ()) if counts else ():
+                    if each.expected_wait_seconds is not None:
+                        yield each.expected_wait_seconds, event.at - each.at
 
     def _next_arrival(self, arrivals: Arrivals) -> None:
         gap = self._rng.expovariate(arrivals.calls_per_hour / 3600)
@@ -275,6 +295,10 @@ def figures(scenario: Scenario, samples: Sequence[Sample]) -> dict[str, Figure]:
             "occupancy": sample.busy_seconds / (agents * seconds),
             "queue_length": sum(waits) / seconds,
         }
+        if sample.told:
+            expected, waited = zip(*sample.told, strict=True)
+            row["told_to_waited"] = sum(expected) / sum(waited)
+            row["told_to_waited_median"] = statistics.median(expected) / statistics.median(waited)
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
     return {name: _figure(values) for name, values in columns.items()}

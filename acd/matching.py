@@ -76,6 +76,7 @@ def decide(turn: Turn, visit: Visit) -> bool:
 
 
 def _tell(turn: Turn, visit: Visit, choice: Choice, step: int) -> None:
+    excluded, examples = turn.router.excluded(visit.id)
     turn.emit(
         d.CallDecided(
             at=turn.now,
@@ -85,8 +86,8 @@ def _tell(turn: Turn, visit: Visit, choice: Choice, step: int) -> None:
             chosen=choice.chosen,
             eligible=choice.eligible,
             eligible_count=choice.eligible_count,
-            excluded=choice.excluded,
-            excluded_examples=choice.excluded_examples,
+            excluded=excluded,
+            excluded_examples=examples,
             step=step,
             seed=choice.seed,
         )

@@ -30,8 +30,10 @@ Needs = tuple[tuple[str, int], ...]
 """Skills and least proficiencies, sorted. `@1001` at 1 is the skill of being agent 1001."""
 
 LEVELS: Final = 5
+NAMED: Final = 50
+"""In a queue of up to so many agents a decision names each of them."""
 KEPT: Final = 10
-"""So many agents are named in a decision; the counts are of all."""
+"""So many agents it names, of each kind, in a larger queue; the counts are of all."""
 _BLOCK: Final = 128
 _FEW: Final = 40
 _NOT_ZERO: Final = re.compile(rb"[^\0]", re.DOTALL)
@@ -154,14 +156,12 @@ class Order:
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is chosen for a caller, and why; the words are those of `CallDecided`."""
+    """Who is chosen for a caller, and by which rule; the words are those of `CallDecided`."""
 
     chosen: AgentId | None
     rule: str
     eligible: list[AgentId]
     eligible_count: int
-    excluded: dict[str, int]
-    excluded_examples: dict[AgentId, str]
     seed: int | None
 
 
@@ -311,14 +311,19 @@ class Members:
         """The agent is free no longer."""
         self._order.take(number)
 
+    @property
+    def named(self) -> int:
+        """How many agents a decision names."""
+        return NAMED if self.all.bit_count() <= NAMED else KEPT
+
     def best(self, members: int, seed: int | None) -> list[int]:
-        """The first numbers of a set of free agents by the strategy, at most `KEPT`."""
+        """The first numbers of a set of free agents by the strategy, at most `named`."""
         if not members:
             return []
         if seed is None:
-            return self._order.first(members, KEPT)
+            return self._order.first(members, self.named)
         drawn = nth(members, seed % members.bit_count())
-        return [drawn, *numbers(members ^ (1 << drawn), KEPT - 1)]
+        return [drawn, *numbers(members ^ (1 << drawn), self.named - 1)]
 
 
 def strategy_key(agent: Agent, settings: QueueSettings, tier: int) -> Key:
@@ -457,25 +462,20 @@ class Router:
                 yield queue, *found
 
     def choose(self, visit_id: str, turn: int) -> Choice:
-        """Choose for a caller who waits, and tell why. `turn` draws the lot of strategy random."""
+        """Choose for a caller who waits. `turn` draws the lot of strategy random."""
         queue, _, needs, passed_over = self._visits[visit_id]
         members = self.members[queue]
-        skilled = members.all & self._meeting(needs)
-        usable = skilled & self._free
+        usable = members.all & self._meeting(needs) & self._free
         avoided = self._among(passed_over) if passed_over else 0
         eligible = usable ^ (usable & avoided)
         strategy = members.settings.strategy
         seed = mix(members.settings.seed, turn) if strategy == "random" else None
         best = members.best(eligible, seed)
-        excluded, examples = self._excluded(members.all, skilled, avoided)
-        waits_for_one = needs[:1] and needs[0][0].startswith("@")
         return Choice(
             chosen=self._ids[best[0]] if best else None,
-            rule=_rule(strategy, chosen=bool(best), sticky=bool(waits_for_one)),
+            rule=_rule(strategy, chosen=bool(best), sticky=_for_one(needs)),
             eligible=[self._ids[number] for number in best],
             eligible_count=eligible.bit_count(),
-            excluded=excluded,
-            excluded_examples=examples,
             seed=seed,
         )
 
@@ -494,13 +494,15 @@ class Router:
                 found &= by_level[level] if by_level else 0
         return found
 
-    def _excluded(
-        self, members: int, skilled: int, avoided: int
-    ) -> tuple[dict[str, int], dict[AgentId, str]]:
+    def excluded(self, visit_id: str) -> tuple[dict[str, int], dict[AgentId, str]]:
+        """Who cannot be chosen for a caller who waits: reason -> how many, and agent -> reason."""
+        queue, _, needs, passed_over = self._visits[visit_id]
+        members, named = self.members[queue].all, self.members[queue].named
+        skilled, avoided = members & self._meeting(needs), self._among(passed_over)
         free = members & self._free
         ready = members & self._states["ready"]
         ruled_out: dict[str, int] = {
-            "lacks_skill": free ^ (free & skilled),
+            "not_asked_for" if _for_one(needs) else "lacks_skill": free ^ (free & skilled),
             "passed_over": free & skilled & avoided,
             "unreachable": ready ^ (ready & self._free),
         }
@@ -511,10 +513,15 @@ class Router:
         for reason, agents in ruled_out.items():
             if agents:
                 counts[reason] = agents.bit_count()
-                if len(examples) < KEPT:
-                    for number in numbers(agents, KEPT - len(examples)):
+                if len(examples) < named:
+                    for number in numbers(agents, named - len(examples)):
                         examples[self._ids[number]] = reason
         return counts, examples
+
+
+def _for_one(needs: Needs) -> bool:
+    """Whether the caller waits for one agent."""
+    return bool(needs) and needs[0][0].startswith("@")
 
 
 def _rule(strategy: str, *, chosen: bool, sticky: bool) -> str:

@@ -247,9 +247,10 @@ class CallDecided(CallEvent, frozen=True, kw_only=True, tag=True):
 
     :param rule: what decided, e.g. "longest_idle", "sticky", "nobody_free".
     :param chosen: the agent, None when nobody could be chosen.
-    :param eligible: agents that could have been chosen, best first (at most 20 are kept).
+    :param eligible: agents that could have been chosen, best first. With `excluded_examples` they
+        are all agents of the queue, up to 50; of a larger queue 10 of each are kept.
     :param excluded: reason -> how many agents it ruled out.
-    :param excluded_examples: agent -> reason (at most 20 are kept).
+    :param excluded_examples: agent -> reason.
     :param step: the relaxation step of the skill rule in force, 0 = as asked.
     :param seed: the random seed where the strategy is random.
     """

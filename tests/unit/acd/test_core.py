@@ -1,11 +1,13 @@
 """The way of a call through the core."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
 from acd import offers, waiting
 from acd.core import Core
+from acd.matching import decide
 from config.floor import Destination, OpenHours, Overflow, QueueSettings, RelaxStep
 from cti import commands as c
 from cti import domain as d
@@ -402,6 +404,74 @@ def test_a_decision_says_why() -> None:
     assert (decision.chosen, decision.eligible, decision.eligible_count) == ("1002", ["1002"], 1)
     assert decision.excluded == {"unreachable": 1, "not_ready": 1}
     assert decision.excluded_examples == {"1001": "unreachable", "1003": "not_ready"}
+
+
+def _busy_floor(agents: int) -> Centre:
+    """1001 talks, 1002 and the third in four are not ready, the others lack French but for 1003."""
+    ids = [str(1001 + n) for n in range(agents)]
+    centre = Centre(floor(agents=agents, skills={"1001": {"french": 1}, "1003": {"french": 1}}))
+    for number, each in enumerate(ids):
+        centre.ready(each)
+        if number % 4 == 1:
+            centre.not_ready(each)
+    caller = centre.arrive(Skills="french:1")
+    assert centre.talk(caller) == "1001"
+    return centre
+
+
+def test_every_agent_of_a_queue_is_named_with_a_reason() -> None:
+    centre = _busy_floor(50)
+    caller = centre.arrive(Skills="french:1")
+    decision = centre.last(d.CallDecided)
+    why = decision.excluded_examples
+    assert (decision.chosen, decision.eligible) == ("1003", ["1003"])
+    assert {*why, *decision.eligible} == {agent.id for agent in centre.floor.agents}
+    assert (why["1001"], why["1002"], why["1004"]) == ("talking", "not_ready", "lacks_skill")
+    assert decision.excluded == Counter(why.values())
+    centre.talk(caller)
+    centre.arrive(Skills="french:1")
+    nobody = centre.last(d.CallDecided)
+    assert (nobody.chosen, len(nobody.excluded_examples)) == (None, 50)
+
+
+def test_all_who_could_be_chosen_are_named() -> None:
+    centre = Centre(floor(agents=50))
+    for agent in centre.floor.agents:
+        centre.ready(agent.id)
+    centre.arrive()
+    assert centre.last(d.CallDecided).eligible == [agent.id for agent in centre.floor.agents]
+
+
+def test_of_a_large_queue_some_are_named_and_all_are_counted() -> None:
+    centre = _busy_floor(51)
+    centre.arrive(Skills="french:1")
+    decision = centre.last(d.CallDecided)
+    assert len(decision.excluded_examples) == 10
+    assert sum(decision.excluded.values()) == 50
+
+
+def test_who_is_free_while_a_caller_waits_for_another_lacks_no_skill() -> None:
+    centre = Centre(floor(agents=2, sticky="last", sticky_seconds=20))
+    centre.ready("1001")
+    centre.talk(centre.arrive())
+    centre.ready("1002")
+    centre.arrive(Sticky="1001")
+    decision = centre.last(d.CallDecided)
+    assert decision.rule == "waits_for_sticky_agent"
+    assert decision.excluded_examples == {"1001": "talking", "1002": "not_asked_for"}
+
+
+def test_reasons_are_not_sought_where_nothing_is_told(
+    one: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        one.arrive()
+    told = len(one.events(d.CallDecided))
+    monkeypatch.setattr("acd.routing.Router.excluded", None)
+    for visit in one.core.state.visits.values():
+        if visit.offer_id is None:
+            assert not decide(one.core._turn, visit)
+    assert len(one.events(d.CallDecided)) == told
 
 
 def test_waiting_with_nobody_free_is_told_once(one: Centre) -> None:

@@ -390,6 +390,7 @@ export default {
       talking: "talking",
       wrap_up: "in wrap-up",
       lacks_skill: "lacks a skill",
+      not_asked_for: "the caller waits for another agent",
       unreachable: "phone away",
       passed_over: "missed or refused this call before",
     },

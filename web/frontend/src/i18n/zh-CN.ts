@@ -391,6 +391,7 @@ const zhCN: typeof en = {
       talking: "通话中",
       wrap_up: "话后处理",
       lacks_skill: "技能不足",
+      not_asked_for: "来电在等候另一坐席",
       unreachable: "话机离线",
       passed_over: "曾漏接或拒接该来电",
     },

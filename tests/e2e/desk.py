@@ -16,6 +16,7 @@ FLOOR = Floor.model_validate(
                 "name": "support",
                 "title": {"zh-CN": "客户服务", "en": "Customer support"},
                 "wrap_up_seconds": 60,
+                "wrap_up_limit_seconds": 100,
                 "ring_seconds": 20,
             }
         ],

@@ -284,6 +284,29 @@ async def test_not_ready_after_this_call(centre: Whole, open_page: OpenPage) -> 
     await expect(agent.locator("[data-test=state]")).to_contain_text("Lunch")
 
 
+async def test_wrap_up_is_extended_from_the_button_up_to_the_limit(
+    centre: Whole, open_page: OpenPage
+) -> None:
+    """60 s, then 30 s more, then the 10 s that are left of the limit."""
+    agent = await open_page()
+    await ready_agent(agent)
+    caller = await talk(centre, agent)
+    extend = agent.locator("[data-test=extend]")
+    await expect(extend).to_have_count(0)
+    await caller.hang_up()
+    await state_is(agent, "wrap_up")
+    await expect(extend).to_be_enabled()
+    for extended in (1, 2):
+        await extend.click()
+        wraps = await centre.journalled("AgentStateChanged", 1 + extended, state="wrap_up")
+    await expect(extend).to_be_disabled()
+    first = wraps[0]["at"]
+    assert [round(wrap["until"] - first) for wrap in wraps] == [60, 90, 100]
+    await finish(agent, "resolved", "")
+    await state_is(agent, "ready")
+    await expect(extend).to_have_count(0)
+
+
 async def test_the_number_is_masked_for_agents(centre: Whole, open_page: OpenPage) -> None:
     agent = await open_page()
     frames: list[str] = []

@@ -172,8 +172,8 @@ def reachability_changed(turn: Turn, agent_id: d.AgentId) -> None:
     if agent is None:
         return
     offer = turn.fold.offer_to(agent)
-    if offer is not None and not agent.reachable:
-        withdraw(turn, offer, "unreachable")
+    if offer is not None:
+        decide_anew(turn, offer, rejected=False)
     if agent.state == "not_ready" and agent.reason == agents.UNREACHABLE and agent.reachable:
         turn.emit(agents.changed(agent, "ready", turn.now))
     reconsider(turn, agent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -25,8 +26,8 @@ APART_SECONDS = 1.0
 """So near before an overflow nothing is announced: Asterisk refuses the second redirect of two."""
 
 
-def send_to(turn: Turn, visit: Visit, context: Context, exten: str) -> None:
-    """Redirect a waiting caller inside our dialplan."""
+def send_to(turn: Turn, visit: Visit, context: Context, exten: str, **known: Any) -> None:
+    """Redirect a waiting caller inside our dialplan; `known` is kept with the command."""
     turn.send(
         partial(
             c.SendTo,
@@ -35,7 +36,8 @@ def send_to(turn: Turn, visit: Visit, context: Context, exten: str) -> None:
             context=context,
             exten=exten,
             language=None if context == "zuoxi-wait" else visit.language,
-        )
+        ),
+        **known,
     )
 
 
@@ -191,18 +193,8 @@ def announce(turn: Turn, visit: Visit) -> None:
     place = str(position) if settings.announce_position else "x"
     told = str(round(wait)) if wait is not None and settings.announce_expected_wait else "x"
     message = "hold" if place == told == "x" else f"position-{place}-{told}"
-    turn.send(
-        partial(
-            c.SendTo,
-            call_id=visit.call_id,
-            channel=visit.channel,
-            context="zuoxi-announce",
-            exten=f"{turn.state.epoch}-{message}",
-            language=visit.language,
-        ),
-        position=position,
-        expected_wait_seconds=wait,
-    )
+    exten = f"{turn.state.epoch}-{message}"
+    send_to(turn, visit, "zuoxi-announce", exten, position=position, expected_wait_seconds=wait)
 
 
 def expected_wait_seconds(turn: Turn, queue: d.QueueName, position: int) -> float | None:

@@ -92,9 +92,7 @@ class Telling:
             channel=caller.name,
             uniqueid=caller.uniqueid,
             linkedid=caller.linkedid,
-            dest_channel=called.name,
-            dest_uniqueid=called.uniqueid,
-            dest_linkedid=called.linkedid,
+            **_named("dest", called),
             dest_state=called.state,
             **more,
         )
@@ -123,38 +121,31 @@ class Telling:
         self, transferer: Channel, transferee: Channel, to: str, second: Channel | None = None
     ) -> None:
         """A transfer, blind where the transferer has no `second` leg."""
+        shared: dict[str, Any] = {"timestamp": self.now, "result": "Success"}
         if second is None:
-            self._emit(
-                ami.BlindTransfer(
-                    timestamp=self.now,
-                    result="Success",
-                    transferer_channel=transferer.name,
-                    transferer_uniqueid=transferer.uniqueid,
-                    transferer_linkedid=transferer.linkedid,
-                    transferee_channel=transferee.name,
-                    transferee_uniqueid=transferee.uniqueid,
-                    transferee_linkedid=transferee.linkedid,
-                    bridge_id=transferer.bridge_id,
-                    extension=to,
-                ),
-                transferer.uniqueid,
-                transferee.uniqueid,
+            blind = ami.BlindTransfer(
+                **shared,
+                **_named("transferer", transferer),
+                **_named("transferee", transferee),
+                bridge_id=transferer.bridge_id,
+                extension=to,
             )
+            self._emit(blind, transferer.uniqueid, transferee.uniqueid)
             return
-        self._emit(
-            ami.AttendedTransfer(
-                timestamp=self.now,
-                result="Success",
-                first_channel=transferer.name,
-                first_uniqueid=transferer.uniqueid,
-                first_linkedid=transferer.linkedid,
-                second_channel=second.name,
-                second_uniqueid=second.uniqueid,
-                second_linkedid=second.linkedid,
-                transferee_uniqueid=transferee.uniqueid,
-                dest_type=to,
-            ),
-            transferer.uniqueid,
-            second.uniqueid,
-            transferee.uniqueid,
+        attended = ami.AttendedTransfer(
+            **shared,
+            **_named("first", transferer),
+            **_named("second", second),
+            transferee_uniqueid=transferee.uniqueid,
+            dest_type=to,
         )
+        self._emit(attended, transferer.uniqueid, second.uniqueid, transferee.uniqueid)
+
+
+def _named(role: str, channel: Channel) -> dict[str, Any]:
+    """The fields by which an event names a channel in a role."""
+    return {
+        f"{role}_channel": channel.name,
+        f"{role}_uniqueid": channel.uniqueid,
+        f"{role}_linkedid": channel.linkedid,
+    }

@@ -105,10 +105,13 @@ def join(calls: Iterable[Call], at: float) -> list[DomainEvent]:
 
 
 def _asked_agents(call: Call, consultation: Call, at: float) -> Iterable[DomainEvent]:
-    """The agents who were asked join the call; the extensions that asked only leave."""
-    asking = {leg.extension for leg in call.legs.values() if leg.kind != "consult"}
+    """The agents who were asked join the call; the extension that asked, which dialled, leaves.
+
+    Who was asked may have been in the call before, rung in vain or as the one who handed it over.
+    """
+    asker = consultation.legs.get(consultation.linkedid)
     for leg in consultation.live_legs():
-        if leg.kind == "consult" and leg.extension not in asking:
+        if leg.kind == "consult" and (asker is None or leg.extension != asker.extension):
             yield LegRenamed(
                 at=at,
                 call_id=call.call_id,

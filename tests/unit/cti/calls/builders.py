@@ -388,13 +388,18 @@ def join(pbx: Pbx, called: Channel, caller: Channel, bridge: str) -> None:
     pbx.enter(caller, bridge)
 
 
-def given_consultation() -> tuple[Stage, Channel, Channel, Channel, Channel]:
+def given_consultation(
+    *, rung_before: bool = False
+) -> tuple[Stage, Channel, Channel, Channel, Channel]:
     """The agent holds the customer and talks to a colleague since five seconds.
 
+    :param rung_before: the customer's call had rung at the colleague's in vain.
     :returns: stage, customer, agent's first channel, agent's second channel, colleague.
     """
     stage, customer, agent = given_bridged_call()
     pbx = stage.pbx
+    if rung_before:
+        pbx.hang_up(pbx.dial(customer, "PJSIP/8002"))
     pbx.hold(agent)
     second = pbx.channel("PJSIP/8001", state=4, number="8001", exten="8002")
     colleague = pbx.dial(second, "PJSIP/8002")

@@ -142,8 +142,9 @@ def test_a_consultation_that_leads_nowhere_ends_alone():
     assert stage.calls.call_of(customer.uniqueid).live
 
 
-def test_an_attended_transfer_makes_the_two_calls_one():
-    stage, customer, agent, second, colleague = given_consultation()
+@pytest.mark.parametrize("rung_before", [False, True])
+def test_an_attended_transfer_makes_the_two_calls_one(rung_before: bool):
+    stage, customer, agent, second, colleague = given_consultation(rung_before=rung_before)
     consultation = stage.calls.call_of(second.uniqueid).call_id
     swap(stage.pbx, customer, agent, second, colleague)
     stage.play()

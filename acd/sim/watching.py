@@ -241,8 +241,10 @@ class Watch:
     def _urgency(self, customer: Customer, now: float) -> float:
         settings, visit = self._queues[customer.queue], self._visit(customer)
         step = settings.ageing_seconds or DAY_SECONDS
-        steps = settings.priority + (0 if visit is None else visit.priority)
-        return settings.weight * (now - customer.entered + steps * step)
+        entered_at, priority = (
+            (customer.entered, 0) if visit is None else (visit.entered_at, visit.priority)
+        )
+        return settings.weight * (now - entered_at + (settings.priority + priority) * step)
 
     def _preferred(self, event: d.OfferMade, offered: Customer, now: float) -> Iterator[str]:
         """Of those who are free the strategy's first is asked."""

@@ -57,7 +57,7 @@ def _offer(turn: Turn, offer_id: str) -> None:
     offer = turn.state.offers.get(offer_id)
     if offer is None:
         return
-    if turn.may_decide and pbx.answered_after_all(turn, offer):
+    if turn.may_decide and waiting.answered_after_all(turn, offer):
         return
     if not turn.may_decide or offer.leg_id in turn.state.legs:
         turn.fold.timers.arm("offer", offer_id, turn.now + AGAIN_SECONDS)

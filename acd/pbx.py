@@ -367,20 +367,8 @@ def _not_withdrawn(turn: Turn, offer_id: d.OfferId, *, refused: bool) -> None:
     """The PBX did not take an offer back, or we do not know: what was waited for may not come."""
     why = turn.memory.withdrawing.pop(offer_id, None)
     offer = turn.state.offers.get(offer_id)
-    if offer is not None and not answered_after_all(turn, offer) and not refused:
+    if offer is not None and not waiting.answered_after_all(turn, offer) and not refused:
         presence.decide_anew(turn, offer, rejected=why == offers.REJECTED)
-
-
-def answered_after_all(turn: Turn, offer: offers.Offer) -> bool:
-    """Take the call as answered where the phone was, though we had wanted the offer back."""
-    call = turn.calls.call(offer.call_id)
-    leg = None if call is None else call.legs.get(offer.leg_id or "")
-    if leg is None or leg.answered_at is None:
-        return False
-    waiting.answer(turn, offer, leg.answered_at)
-    if leg.ended_at is not None:
-        presence.call_over(turn, turn.state.agents[offer.agent_id], leg.ended_at)
-    return True
 
 
 def _redirected(

@@ -231,8 +231,7 @@ def leave(
 def gone(turn: Turn, visit: Visit, at: float, *, exact: bool) -> None:
     """The caller's channel ended while waiting."""
     offer = turn.state.offers.get(visit.offer_id or "")
-    if offer is not None and _picked_up(turn, offer):
-        _answered_after_all(turn, offer, at)
+    if offer is not None and answered_after_all(turn, offer):
         return
     reason: d.VisitEnd = "lost" if turn.memory.pbx_restarted else "abandoned"
     leave(turn, visit, reason, at, exact=exact)
@@ -283,18 +282,16 @@ def _miss_recording(turn: Turn, call_id: d.CallId, at: float) -> None:
     )
 
 
-def _picked_up(turn: Turn, offer: Offer) -> bool:
-    call = turn.calls.call(offer.call_id)
+def answered_after_all(turn: Turn, offer: Offer) -> bool:
+    """Take the call as answered where the phone was, though we had wanted the offer back."""
+    call, agent = turn.calls.call(offer.call_id), turn.state.agents[offer.agent_id]
     leg = None if call is None else call.legs.get(offer.leg_id or "")
-    return leg is not None and leg.answered_at is not None
-
-
-def _answered_after_all(turn: Turn, offer: Offer, at: float) -> None:
-    """The agent picked up while we took the offer back, and the talk was over before."""
-    answer(turn, offer, at)
-    agent = turn.state.agents[offer.agent_id]
-    if not agent.legs:
-        presence.call_over(turn, agent, at)
+    if leg is None or leg.answered_at is None:
+        return False
+    answer(turn, offer, leg.answered_at)
+    if leg.ended_at is not None and not agent.legs:
+        presence.call_over(turn, agent, leg.ended_at)
+    return True
 
 
 def answered_past_us(turn: Turn, visit: Visit, agent_id: d.AgentId | None, at: float) -> None:

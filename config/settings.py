@@ -24,6 +24,7 @@ from pydantic_settings import SettingsError as UnreadableVariableError
 from config.floor import Floor, Frozen, MistakesError, Where
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Codec = Literal["opus", "g722", "alaw", "ulaw"]
 NAMES = ("id", "number", "code", "name")
 """By what a row of a list is called, in this order."""
 
@@ -67,10 +68,13 @@ class PbxSettings(Frozen):
     sip_domain: str = Field(
         default="127.0.0.1", description="right of the @ in agents' SIP addresses"
     )
-    browser_codecs: tuple[Literal["opus", "g722", "alaw", "ulaw"], ...] = Field(
+    browser_codecs: tuple[Codec, ...] = Field(
         default=("opus", "alaw", "ulaw"),
         min_length=1,
         description="of agents' browsers; opus only where Asterisk can transcode it",
+    )
+    desk_codecs: tuple[Codec, ...] = Field(
+        default=("alaw", "ulaw", "g722"), min_length=1, description="of agents' desk phones"
     )
     secrets_file: Path = Field(
         default=Path("var/server/extension-secrets.json"),

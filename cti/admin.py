@@ -179,5 +179,6 @@ def pbx_files(settings: Settings) -> PbxFilesInput:
         heartbeat_limit_seconds=pbx.heartbeat_limit_seconds,
         shared_events=pbx.shared_events,
         browser_codecs=pbx.browser_codecs,
+        desk_codecs=pbx.desk_codecs,
         show_numbers_on_phones=pbx.show_numbers_on_phones,
     )

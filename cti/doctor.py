@@ -138,7 +138,7 @@ async def pbx(settings: Settings) -> list[Finding]:
             return [_no_link(link, where)]
         address = f"{where.ami_host}:{where.ami_port}"
         checks: list[Callable[[], Awaitable[list[Finding]]]] = [
-            lambda: _version(link),
+            lambda: _version(link, settings),
             lambda: _rights(link),
             lambda: _stamps(link, told),
             lambda: _modules(link, settings),
@@ -170,7 +170,7 @@ def _no_link(link: AmiLink, where: PbxSettings) -> Finding:
     return Finding("AMI", "bad", link.status.reason, mend)
 
 
-async def _version(link: AmiLink) -> list[Finding]:
+async def _version(link: AmiLink, settings: Settings) -> list[Finding]:
     version = str((await link.send(CoreSettings())).headers.get("AsteriskVersion", "unknown"))
     try:
         known = int(version.partition(".")[0]) in ASTERISK_VERSIONS
@@ -179,14 +179,22 @@ async def _version(link: AmiLink) -> list[Finding]:
     if not known:
         mend = f"the product is made for {ASTERISK_VERSIONS[0]} to {ASTERISK_VERSIONS[-1]}"
         return [Finding("Asterisk", "warn", version, mend)]
-    if "dfsg" in version:
+    if "dfsg" in version and not _all_transcoded(settings):
         mend = (
             "its translators drop sound where a new RTP stream begins at a lower number: after an"
             " attended transfer between phones that have the trunk's codec, half of the recordings"
-            " lack the second agent. Asterisk's own release does not; see docs/operations.md"
+            ' lack the second agent. Set [pbx] desk_codecs = ["g722"] (and browser_codecs ='
+            ' ["opus"]), or run Asterisk\'s own release; see docs/operations.md'
         )
         return [Finding("Asterisk", "warn", f"{version}, as Debian and Ubuntu change it", mend)]
     return [Finding("Asterisk", "ok", version)]
+
+
+def _all_transcoded(settings: Settings) -> bool:
+    """Whether no agent's phone can come to the trunk's narrowband codec (decision 13)."""
+    codecs = {"browser": settings.pbx.browser_codecs, "desk": settings.pbx.desk_codecs}
+    kinds = {each.kind for each in settings.floor.extensions}
+    return not any(codec in ("alaw", "ulaw") for kind in kinds for codec in codecs[kind])
 
 
 async def _rights(link: AmiLink) -> list[Finding]:

@@ -126,6 +126,7 @@ class PbxFilesInput:
     slice_seconds: int = 10
     hook_seconds: float = 1.5
     browser_codecs: Sequence[str] = ("opus", "alaw", "ulaw")
+    desk_codecs: Sequence[str] = ("alaw", "ulaw", "g722")
     browser_rtp_timeout_seconds: int = 10
     desk_rtp_timeout_seconds: int = 60
     outside_context: str = "from-zuoxi"
@@ -140,7 +141,7 @@ class PbxFilesInput:
             ("agi_host", self.agi_host, SAFE_HOST),
             ("spool_folder", str(self.spool_folder), SAFE_PATH),
             ("outside_context", self.outside_context, SAFE_CLASS),
-            *(("browser_codecs", codec, SAFE_NAME) for codec in self.browser_codecs),
+            *(("codecs", each, SAFE_NAME) for each in (*self.browser_codecs, *self.desk_codecs)),
             *((f"sounds.{name}", sound, SAFE_SOUND) for name, sound in self.sounds.items()),
             *((f"queue {queue.name}: music", queue.music, SAFE_CLASS) for queue in self._queues),
             *(
@@ -327,11 +328,12 @@ def _endpoint(source: PbxFilesInput, extension: ExtensionSettings) -> str:
         "browser": source.browser_rtp_timeout_seconds,
         "desk": source.desk_rtp_timeout_seconds,
     }
+    codecs = {"browser": source.browser_codecs, "desk": source.desk_codecs}
     values = {
         "number": extension.number,
         "secret": source.extension_secrets[extension.number],
         "rtp_timeout_seconds": str(timeouts[extension.kind]),
-        "codecs": ",".join(source.browser_codecs),
+        "codecs": ",".join(codecs[extension.kind]),
     }
     return _fill(f"{extension.kind}.conf", values) + "\n" + _fill("account.conf", values)
 

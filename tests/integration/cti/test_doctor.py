@@ -98,6 +98,16 @@ async def test_healthy_site_has_nothing_bad(
     assert show(findings, Console(quiet=True)) == 0
 
 
+async def test_debians_asterisk_is_no_matter_where_all_phones_are_transcoded(
+    sandbox: TestSandbox, tmp_path: Path
+) -> None:
+    plan = with_browser()
+    pbx = await start(sandbox, plan)
+    codecs = {"desk_codecs": ["g722"], "browser_codecs": ["opus"]}
+    settings = settings_for(pbx, tmp_path, plan, **codecs)
+    assert by_check(await examine(settings))["Asterisk"].level == "ok"
+
+
 @pytest.mark.parametrize(
     ("leave_out", "check", "words"),
     [

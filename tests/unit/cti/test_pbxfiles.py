@@ -90,13 +90,16 @@ def test_account_may_write_nothing_but_what_it_needs() -> None:
 
 
 def test_browser_and_desk_phone_differ() -> None:
-    settings = source(browser_rtp_timeout_seconds=7, browser_codecs=("alaw", "ulaw"))
+    settings = source(
+        browser_rtp_timeout_seconds=7, browser_codecs=("alaw", "ulaw"), desk_codecs=("g722",)
+    )
     text = render(settings)["zuoxi_pjsip.conf"]
     browser, desk = section(text, "8001"), section(text, "8002")
     assert "webrtc = yes" in browser
     assert "allow = alaw,ulaw\n" in browser
     assert "rtp_timeout = 7" in browser
     assert "webrtc" not in desk
+    assert "allow = g722\n" in desk
     assert "password = " + "a" * 20 in text
 
 

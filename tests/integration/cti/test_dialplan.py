@@ -255,11 +255,11 @@ async def test_turned_away_with_words(centre: Site, why: str) -> None:
     await caller.ended.wait()
 
 
-async def test_overflow_to_voicemail(centre: Site) -> None:
+async def test_a_voice_box_that_is_none_ends_the_call(centre: Site) -> None:
     caller, entered = await centre.enter()
-    await centre.redirect(entered["Channel"], "zuoxi-leave", f"{centre.epoch}-voicemail-support")
+    await centre.redirect(entered["Channel"], "zuoxi-leave", f"{centre.epoch}-voicemail-nobody")
     left = await centre.said("ZxLeave")
-    assert (left["Verb"], left["Argument"]) == ("voicemail", "support")
+    assert (left["Verb"], left["Argument"]) == ("voicemail", "nobody")
     await caller.ended.wait()  # this PBX has no such box
 
 

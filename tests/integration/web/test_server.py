@@ -86,7 +86,7 @@ async def test_screens_that_are_not_built_say_so(site):
     status, headers, body = await fetch(site, "/")
     assert status == 503
     assert headers["Content-Type"].startswith("text/html")
-    assert "npm run build" in body
+    assert "./zuoxi build" in body
 
 
 async def test_screens_hashed_files_stay_in_caches_and_the_page_does_not(serve, screens):

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import { OffsetEstimate } from "@/lib/clock";
-import { clockTime, dateTime, duration, masked, maskedName, percent, phoneNumber, urgency } from "@/lib/format";
+import { clockTime, dateTime, duration, masked, maskedName, percent, phoneNumber, soFar, urgency } from "@/lib/format";
 import { actionOf, CHORDS, chordLabel } from "@/lib/keys";
 import { applyChanges, applySnapshot, makeTables } from "@/lib/tables";
 
@@ -24,6 +24,10 @@ describe("the server's clock", () => {
 });
 
 describe("figures", () => {
+  it("counts no time of a call that may yet come", () => {
+    expect([soFar(0, false), soFar(0, true), soFar(61, false)]).toEqual(["–", "0:00", "1:01"]);
+  });
+
   it("shows spans as people read them", () => {
     expect([0, 59.9, 61, 3599, 3600, 36_061, -3].map(duration)).toEqual([
       "0:00",

@@ -11,6 +11,11 @@ export function duration(seconds: number): string {
     : `${minutes}:${two(whole % 60)}`;
 }
 
+/** Time of a call that is counted when it ends: an en dash while it may yet come. */
+export function soFar(seconds: number, ended: boolean): string {
+  return seconds > 0 || ended ? duration(seconds) : "–";
+}
+
 /** A share of 0..1 as whole per cent, an en dash where there is none yet. */
 export function percent(share: number | null | undefined): string {
   return share == null ? "–" : `${Math.round(share * 100)}%`;

@@ -6,10 +6,8 @@ belong to every queue; only 1001 speaks French. Nobody is signed in when a test 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +20,8 @@ from cti.sandbox.postgres import Postgres
 from cti.sandbox.system import Place
 from tests.support.customers import Centre, centre_of
 from tests.support.sandbox import TestSandbox
+from tests.support.until import until
+from tests.support.whole import Person
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -141,9 +141,7 @@ async def test_why_is_told_to_the_leader_and_not_to_the_agent(centre: Centre) ->
     assert why["excluded_examples"] == {"1001": "talking"}
     await mine.hang_up()
     await agent.state("ready")
-    while (answer := await agent.ask("GET", f"/calls/{mine.call_id}"))[0] != 200:  # noqa: ASYNC110
-        await asyncio.sleep(0.1)  # until the lists know whose call it was
-    told = answer[1]
+    told = await until(lambda: own_call(agent, mine.call_id))
     assert told["offers"]
     assert told["decisions"] == []
     assert "CallDecided" not in {item["what"] for item in told["timeline"]}
@@ -328,18 +326,11 @@ async def test_an_overflow_to_voicemail_leaves_a_message(centre: Centre) -> None
     customer = await centre.waits("boxed")
     assert (await centre.of(customer, "QueueLeft"))["reason"] == "voicemail"
     box = centre.site.site.pbx.spool / "voicemail" / "default" / "support"
-    await there(lambda: [file for file in box.glob("tmp/*.wav") if file.stat().st_size > 8000])
+    await until(lambda: [file for file in box.glob("tmp/*.wav") if file.stat().st_size > 8000])
     await customer.hang_up()
-    (message,) = await there(lambda: list(box.glob("INBOX/*.wav")))
+    (message,) = await until(lambda: list(box.glob("INBOX/*.wav")))
     assert message.stat().st_size > 8000
     assert await centre.ended(customer) == "voicemail"
-
-
-async def there(found: Callable[[], list[Path]]) -> list[Path]:
-    """Wait until the PBX has written the files."""
-    while not (files := found()):  # noqa: ASYNC110
-        await asyncio.sleep(0.1)
-    return files
 
 
 @pytest.mark.parametrize(
@@ -403,3 +394,9 @@ async def test_place_and_expected_wait_are_said(centre: Centre) -> None:
     await centre.hears(last, "expected", "1")
     known = await centre.of(last, "PositionAnnounced")
     assert 0 < known["expected_wait_seconds"] < 60
+
+
+async def own_call(agent: Person, call_id: str) -> Any:
+    """The call's detail, once the lists know that it was the agent's."""
+    status, told = await agent.ask("GET", f"/calls/{call_id}")
+    return told if status == 200 else None

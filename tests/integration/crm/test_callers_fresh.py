@@ -1,7 +1,7 @@
 """The callers' index against a real PostgreSQL: loaded, kept fresh, over its absence."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ import pytest
 from crm.callers import CallerIndex
 from cti.journal.database import TRY_AGAIN, migrate
 from cti.sandbox.postgres import Postgres
+from tests.support.until import until
 
 pytestmark = pytest.mark.postgres
 
@@ -26,13 +27,6 @@ async def following(dsn: str) -> AsyncIterator[CallerIndex]:
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """The database told and we read: nothing inside us tells of that."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_loaded_and_kept_fresh(database: str) -> None:

@@ -1,7 +1,7 @@
 """A database that answers but errs: the server goes on, and its journal is whole afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cti.app import App
 from cti.inputs import PbxEvent
 from cti.sandbox.ports import PortBlock
 from cti.sandbox.postgres import Postgres
+from tests.support.until import until
 from tests.support.whole import small_floor
 
 pytestmark = pytest.mark.postgres
@@ -67,13 +68,6 @@ async def call(app: App, number: int) -> None:
     app.runtime.tell(PbxEvent(event=ami.Newchannel(**channel, state=4, exten="4001"), at=at))
     app.runtime.tell(PbxEvent(event=ami.Hangup(**channel, cause=16), at=at + 1))
     await until(lambda: app.journal.stats.last_seq >= before + EVENTS_OF_A_CALL)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what is read, not told."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 async def ended(dsn: str, table: str) -> int:

@@ -11,6 +11,7 @@ import websockets
 
 from cti import domain
 from cti.inputs import PanelAlive, PanelLost
+from tests.support.until import until
 from web import hub, live_socket
 
 ALIVE, LOST = PanelAlive(agent_id="1001"), PanelLost(agent_id="1001")
@@ -124,9 +125,11 @@ async def test_another_language_or_name_does_not_end_the_connection(site, pool):
     async with browser.live() as live:
         await live.subscribe("desk")
         await pool.execute("UPDATE users SET full_name = 'Amelia' WHERE name = 'amy'")
-        # A table tells nobody.
-        while (await browser.send("GET", "/api/v1/session"))[1]["name"] != "Amelia":  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+
+        async def renamed() -> bool:
+            return (await browser.send("GET", "/api/v1/session"))[1]["name"] == "Amelia"
+
+        await until(renamed)
         _ready(site)
         await live.until(lambda rows: rows["me"]["1001"]["state"] == "ready")
 

@@ -20,6 +20,7 @@ from cti.journal.spool import Line
 from cti.sandbox.postgres import Postgres
 from tests.integration.cti.journal.conftest import NODE, running, segments
 from tests.support.journal import facts, numbered
+from tests.support.until import until
 
 pytestmark = pytest.mark.postgres
 
@@ -33,13 +34,6 @@ async def stored(db: asyncpg.Connection, node: str = NODE) -> list[tuple[int, st
 
 def exactly(count: int) -> list[tuple[int, str]]:
     return [(seq, str(seq)) for seq in range(1, count + 1)]
-
-
-async def until(condition: object, seconds: float = 30.0) -> None:
-    """Wait for a state that is read, not told."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
 
 
 async def test_records_are_stored_with_their_columns(

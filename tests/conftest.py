@@ -1,12 +1,14 @@
 """Fixtures of all tests."""
 
 import socket
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from cti.sandbox.ports import LOOPBACK
+from tests.support.hung import where_tasks_wait
 
 pytest_plugins = ("tests.support.fixtures",)
 
@@ -19,6 +21,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the parts under test, see `./zuoxi test --help`."""
     for name in ("--asterisk", "--postgres"):
         parser.addoption(name, type=Path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell of a test that ran out of time where each of its tasks waits."""
+    report = yield
+    runner = getattr(item, "funcargs", {}).get("_function_scoped_runner")
+    if runner and call.excinfo and "Timeout (>" in str(call.excinfo.value):
+        report.sections.append(("Tasks", where_tasks_wait(runner.get_loop())))
+    return report
 
 
 @pytest.fixture

@@ -132,32 +132,53 @@ def run_demo(
 
     :param state: folder of this demo's data; None: the project's.
     """
+    began = time.monotonic()
     try:
-        uvloop.run(_demo(port, agents, customers_per_minute, state))
+        with _set_up(port, state) as parts:
+            uvloop.run(_demo(parts, port, agents, customers_per_minute, began))
     except SandboxError as error:
         out.print(f"[red]The demo cannot start:[/red] {error}")
         return 2
+    except KeyboardInterrupt:
+        out.print("stopped during the set-up; nothing is left running, the next start goes on")
+        return 130
     return 0
 
 
-async def _demo(port: int, agents: int, customers_per_minute: float, state: Path | None) -> None:
+@dataclass(frozen=True)
+class Parts:
+    """What the demo runs on."""
+
+    place: Place
+    postgres: Path
+    asterisk: Tree
+
+
+@contextmanager
+def _set_up(port: int, state: Path | None) -> Iterator[Parts]:
+    """Get what is missing. Outside the event loop, so that Ctrl-C ends also a long download."""
+    programs = prepare_place(say=_say)
+    place = Place(state, programs.user) if state else programs
+    place.make()
+    with _only_one(place):
+        _see_that_free(port)
+        ensure_frontend(say=_say)
+        postgres = ensure_binaries(programs, say=_say)
+        yield Parts(place, postgres, ensure_tree(programs, say=_say))
+
+
+async def _demo(
+    parts: Parts, port: int, agents: int, customers_per_minute: float, began: float
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    began = time.monotonic()
+    place, floor = parts.place, demo_floor(agents)
     async with AsyncExitStack() as stack:
-        programs = prepare_place(say=_say)
-        place = Place(state, programs.user) if state else programs
-        place.make()
-        stack.enter_context(_only_one(place))
-        _see_that_free(port)
-        ensure_frontend(say=_say)
-        floor = demo_floor(agents)
-        dsn = await _database(place, ensure_binaries(programs, say=_say), stack)
+        dsn = await _database(place, parts.postgres, stack)
         notes = await _users(place, dsn, floor)
-        tree = ensure_tree(programs, say=_say)
-        site = await _pbx(place, tree, floor, dsn, stack, port=port)
+        site = await _pbx(place, parts.asterisk, floor, dsn, stack, port=port)
         configure_logging("info", site.folder / "server.log")
         site.write_settings()
         app = App(site.settings(), dsn)

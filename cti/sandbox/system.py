@@ -9,9 +9,11 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,11 +170,13 @@ def run(
     env: Mapping[str, str] | None = None,
     folder: Path = Path("/"),
 ) -> str:
-    """Run a set-up command and return what it printed; raise SandboxError if it failed."""
+    """Run a set-up command and return what it printed; raise SandboxError if it failed.
+
+    When interrupted, it is waited for: a package manager ends the step that it is at.
+    """
     words = [str(word) for word in command]
-    done = subprocess.run(  # noqa: S603 (our own fixed commands)
+    with subprocess.Popen(  # noqa: S603 (our own fixed commands)
         words,
-        check=False,
         cwd=folder,
         env=None if env is None else {**os.environ, **env},
         stdin=subprocess.DEVNULL,
@@ -180,11 +184,19 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-    )
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-15:])
-        raise SandboxError(f"`{' '.join(words)}` failed with {done.returncode}:\n{tail}")
-    return done.stdout
+    ) as child:
+        try:
+            printed, _ = child.communicate()
+        except KeyboardInterrupt:
+            # What runs through sudo takes no signal of ours; a terminal has told it already.
+            with suppress(PermissionError):
+                child.send_signal(signal.SIGINT)
+            child.communicate()
+            raise
+    if child.returncode != 0:
+        tail = "\n".join(printed.splitlines()[-15:])
+        raise SandboxError(f"`{' '.join(words)}` failed with {child.returncode}:\n{tail}")
+    return printed
 
 
 def install_packages(packages: Mapping[str, str], *, say: Say) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import ssl
 import time
 from collections import deque
@@ -53,6 +54,8 @@ class LinkTimings(msgspec.Struct, frozen=True, kw_only=True):
 
     A dead peer is noticed after `dead_pings` unanswered pings and one interval more: 4 s.
     A link that was steady for `steady_seconds` begins its back-off anew.
+    Where the consumer raises again and again, the state is read anew after `first_anew_seconds`,
+    then twice as long and so on up to `last_anew_seconds`; so long without, it begins anew.
     """
 
     ping_seconds: float = 1.0
@@ -64,6 +67,8 @@ class LinkTimings(msgspec.Struct, frozen=True, kw_only=True):
     last_retry_seconds: float = 1.0
     refused_retry_seconds: float = 30.0
     steady_seconds: float = 5.0
+    first_anew_seconds: float = 1.0
+    last_anew_seconds: float = 60.0
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,10 +105,11 @@ class AmiLink:
     """Use as `async with AmiLink(...)`, or run `run()` as a task and end it with `close()`.
 
     :param sink: takes each input; must only put it aside. What it raises is logged and counted, and
-        costs that input alone.
+        has the state read anew, for its picture is not whole any more.
     :param room: whether the consumer can take more; while it says no, inputs wait in the link.
-    :param resync: reads the state at each connect and after an overflow; `link.snapshot` is most
-        of it. It may set its epoch first. Anything but an AmiError that it raises ends the link.
+    :param resync: reads the state at each connect and whenever inputs were lost; `link.snapshot` is
+        most of it. It may set its epoch first. Anything but an AmiError that it raises ends the
+        link.
     :param clock: epoch seconds.
     :param heard_until: until when Asterisk was heard before this process, None where it never was.
     :ivar stats: counters, lag, clock offset.
@@ -136,6 +142,10 @@ class AmiLink:
         self._buffer: list[LinkInput] = []
         self._overflowed = asyncio.Event()
         self._flushing: asyncio.TimerHandle | None = None
+        self._mending: asyncio.TimerHandle | None = None
+        self._mended_at = -math.inf
+        self._mend_seconds = 0.0
+        self._whole_until: float | None = None
         self._up = False
         self._known_until = heard_until
         self._closed = asyncio.Event()
@@ -152,6 +162,8 @@ class AmiLink:
     def heard_until(self) -> float | None:
         """Until when all that Asterisk said was handed on; None while it is not, or not all."""
         if self._connection is None or self._status.state != "ready" or self._queue:
+            return None
+        if self._mending is not None:
             return None
         return self._connection.heard_at
 
@@ -222,8 +234,9 @@ class AmiLink:
     async def close(self) -> None:
         """End the link for good; it does not come back."""
         self._closed.set()
-        if self._flushing is not None:
-            self._flushing.cancel()
+        for timer in (self._flushing, self._mending):
+            if timer is not None:
+                timer.cancel()
         if self._task is not None:
             await self._task
 
@@ -259,7 +272,8 @@ class AmiLink:
         finally:
             if self._connection is not None:
                 if self._up:
-                    self._known_until = self._connection.heard_at
+                    heard_at = self._connection.heard_at
+                    self._known_until = heard_at if self._whole_until is None else self._whole_until
                 self._connection.close("we closed it")
                 self._connection = None
 
@@ -390,6 +404,10 @@ class AmiLink:
         self._queue.append(LinkUp(snapshot=snapshot, gap_from=gap[0], gap_to=gap[1]))
         self._queue.extend(self._buffer)
         self._buffer.clear()
+        self._whole_until = None
+        if self._mending is not None:
+            self._mending.cancel()
+            self._mending = None
         self._up = True
         self._set_status("ready", "")
         self._flush()
@@ -422,19 +440,19 @@ class AmiLink:
         else:
             self._buffer.extend(inputs)
             if len(self._buffer) > self._settings.queue_limit:
+                self.stats.overflows += 1
                 self._read_anew()
 
     def _overflow(self, now: float) -> None:
         """The consumer is too slow: forget what waits for it, say so, and read the state anew."""
-        self._known_until = next(
-            (item.at for item in self._queue if isinstance(item, PbxEvent)), now
-        )
+        first = next((item.at for item in self._queue if isinstance(item, PbxEvent)), now)
+        self._known_until = first if self._whole_until is None else self._whole_until
+        self.stats.overflows += 1
         self._queue.clear()
         self._tell_down("inputs were dropped because the consumer is too slow", now)
         self._read_anew()
 
     def _read_anew(self) -> None:
-        self.stats.overflows += 1
         self._buffer.clear()
         self._overflowed.set()
         self._set_status("syncing", "inputs were dropped; the PBX's state is read anew")
@@ -448,14 +466,45 @@ class AmiLink:
                 try:
                     sink(item)
                 except Exception:
-                    self.stats.not_taken += 1
-                    log.exception("ami_input_not_taken", input=type(item).__name__)
+                    self._not_taken(item)
         if queue and self._flushing is None and not self._closed.is_set():
             self._flushing = asyncio.get_running_loop().call_later(0.005, self._flush_rest)
 
     def _flush_rest(self) -> None:
         self._flushing = None
         self._flush()
+
+    def _not_taken(self, item: LinkInput) -> None:
+        """The consumer raised: have the state read anew, at once or after the back-off.
+
+        Until then inputs flow on. A link that is not ready has no heartbeat, so a consumer that
+        raises always would else send all callers away.
+        """
+        self.stats.not_taken += 1
+        log.exception("ami_input_not_taken", input=type(item).__name__)
+        if self._whole_until is None:
+            self._whole_until = _heard_before(item)
+        if self._mending is None and not self._closed.is_set():
+            loop = asyncio.get_running_loop()
+            self._mending = loop.call_later(self._anew_seconds(), self._mend)
+
+    def _anew_seconds(self) -> float:
+        timings = self._timings
+        if time.monotonic() - self._mended_at > timings.last_anew_seconds:
+            self._mend_seconds = 0.0
+        else:
+            doubled = max(timings.first_anew_seconds, 2 * self._mend_seconds)
+            self._mend_seconds = min(doubled, timings.last_anew_seconds)
+        return self._mend_seconds
+
+    def _mend(self) -> None:
+        self._mending = None
+        if self._status.state != "ready":
+            return  # the state is being read, or will be
+        self._mended_at = time.monotonic()
+        self._known_until = self._whole_until
+        self._tell_down("an input was not taken", self.clock())
+        self._read_anew()
 
     def _down(self, state: LinkState, reason: str) -> None:
         now = self.clock()
@@ -477,6 +526,15 @@ class AmiLink:
         log.info("ami_link", state=state, reason=reason)
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _heard_before(item: LinkInput) -> float:
+    """Until when the consumer knows all, where it knows nothing of this input."""
+    if isinstance(item, PbxEvent):
+        return item.at
+    if isinstance(item, LinkDown):
+        return item.last_event_at
+    return item.snapshot.at if item.gap_from is None else item.gap_from
 
 
 def _epoch_seconds(header: str | Sequence[str] | None) -> float | None:

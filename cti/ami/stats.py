@@ -38,7 +38,7 @@ class LinkStats:
     :ivar ignored: events by names that nothing reads.
     :ivar malformed: frames and lines that could not be read, and the last of them.
     :ivar overflows: times that the consumer was too slow and the state had to be read anew.
-    :ivar not_taken: inputs for which the consumer raised an error.
+    :ivar not_taken: inputs for which the consumer raised an error; the state is read anew then.
     :ivar connects: links that came up; the first is not a reconnect.
     :ivar actions: actions by result.
     :ivar late: answers that came after their action's deadline.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from cti.ami import actions
 from cti.ami.actions import Outcome
@@ -581,27 +582,109 @@ async def test_fault_in_the_owners_resync_is_not_swallowed(
 # --- a consumer that raises -----------------------------------------------------------------------
 
 
-async def test_a_consumer_that_raises_costs_that_input_alone(
-    server: AmiServer, consumer: Consumer
-) -> None:
-    """In the library a callback that raises kills the connection, and the rest of the read."""
+def raising(consumer: Consumer, at: Callable[[LinkInput], bool]) -> None:
+    """Have the consumer raise at these inputs."""
     take = consumer.take
 
     def picky(item: LinkInput) -> None:
-        if isinstance(item, LinkUp):
-            raise ZeroDivisionError
-        if isinstance(item, PbxEvent) and isinstance(item.event, Hold) and item.event.exten == "1":
+        if at(item):
             raise ZeroDivisionError
         take(item)
 
     consumer.take = picky  # type: ignore[method-assign]
-    async with ready_link(server, consumer) as link:
-        for number in range(4):
-            server.event("Hold", *CHANNEL.items(), Exten=str(number))
-        held = await consumer.count(PbxEvent, 3)
+
+
+def is_hold(item: LinkInput, exten: str) -> bool:
+    return isinstance(item, PbxEvent) and isinstance(item.event, Hold) and item.event.exten == exten
+
+
+def hold(server: AmiServer, *extens: int, **more: str) -> None:
+    for exten in extens:
+        server.event("Hold", *CHANNEL.items(), Exten=str(exten), **more)
+
+
+async def test_a_consumer_that_raises_costs_that_input_and_has_the_state_read_anew(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    """In the library a callback that raises kills the connection, and the rest of the read."""
+    raising(consumer, lambda item: is_hold(item, "1"))
+    async with ready_link(server, consumer, heard_until=1.0) as link:
+        server.say(
+            b"".join(
+                frame(
+                    ("Event", "Hold"), *CHANNEL.items(), Exten=str(n), Timestamp=f"169999990{n}.5"
+                )
+                for n in range(4)
+            )
+        )
+        _, up = await consumer.count(LinkUp, 2)
+        await becomes(link, "ready")
+        hold(server, 7)
+        await consumer.count(PbxEvent, 4)
+        assert (link.stats.connects, link.stats.not_taken, link.stats.overflows) == (1, 1, 0)
+        assert link.heard_until is not None
+    assert [item.event.exten for item in consumer.inputs if isinstance(item, PbxEvent)] == [
+        *("0", "2", "3", "7")
+    ]
+    kinds = [type(item) for item in consumer.inputs]
+    assert [each for each in kinds if each is not PbxEvent] == [LinkUp, LinkDown, LinkUp, LinkDown]
+    (down, _) = (item for item in consumer.inputs if isinstance(item, LinkDown))
+    first = next(item for item in consumer.inputs if isinstance(item, PbxEvent))
+    assert up.gap_from == down.last_event_at == pytest.approx(first.at + 1)
+
+
+async def test_what_was_not_taken_is_not_heard_even_if_the_link_breaks_before_it_is_read(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    raising(consumer, lambda item: is_hold(item, "1"))
+    slow = structs.replace(QUICK, first_anew_seconds=60, last_anew_seconds=60)
+    async with ready_link(server, consumer, timings=slow) as link:
+        hold(server, 1)
+        await consumer.count(LinkUp, 2)
+        await becomes(link, "ready")
+        hold(server, 1, 2, Timestamp="1699999905.5")
+        (event,) = await consumer.count(PbxEvent)
+        assert link.heard_until is None
+        server.cut()
+        up = (await consumer.count(LinkUp, 3))[2]
+        assert link.heard_until is not None
+    assert up.gap_from == event.at
+
+
+@pytest.mark.parametrize("at", [LinkUp, LinkDown, PbxEvent])
+async def test_a_consumer_that_raises_always_makes_no_storm(
+    server: AmiServer, consumer: Consumer, at: type[LinkInput]
+) -> None:
+    slow = structs.replace(QUICK, first_anew_seconds=60, last_anew_seconds=60)
+    raising(consumer, lambda item: isinstance(item, at) or is_hold(item, "1"))
+    async with ready_link(server, consumer, timings=slow) as link:
+        for _ in range(3):
+            hold(server, 1)
+            await server.received("Status", 2)  # read anew once, and not again
+            await becomes(link, "ready")
         assert (await link.send(actions.Ping())).result == "done"
-        assert (link.status.state, link.stats.connects, link.stats.not_taken) == ("ready", 1, 2)
-    assert [item.event.exten for item in held] == ["0", "2", "3"]
+        assert [each["Action"] for each in server.actions].count("Status") == 2
+        assert (link.status.state, link.stats.connects) == ("ready", 1)
+        assert link.stats.not_taken >= 3
+
+
+async def test_a_consumer_that_goes_on_raising_is_told_the_state_again_and_again(
+    server: AmiServer, consumer: Consumer
+) -> None:
+    often = structs.replace(QUICK, first_anew_seconds=0.01, last_anew_seconds=0.02)
+    raising(consumer, lambda item: isinstance(item, LinkUp))
+    async with ready_link(server, consumer, timings=often) as link:
+        await server.received("Status", 5)
+        assert link.stats.connects == 1
+
+
+def test_the_waits_before_the_state_is_read_anew_double_up_to_their_limit() -> None:
+    link = AmiLink(LinkSettings(host="h", port=1, user="u", secret="s"), lambda _: None)
+    assert link._anew_seconds() == 0
+    link._mended_at = time.monotonic()
+    assert [link._anew_seconds() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    link._mended_at -= 61
+    assert link._anew_seconds() == 0
 
 
 # --- a consumer that is too slow -----------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Taking over what the PBX has: at every connect the picture is held against its whole state.
 
 Callers who wait are ours again with the place they had, offers go on or are over, who stands in a
-native queue is fetched back unless a phone rings for them, and agents are on the calls they are on.
+native queue is fetched back unless answered there, and agents are on the calls they are on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from cti import domain as d
 from cti.inputs import ChannelState, LinkDown, LinkUp, PbxSnapshot
 
 WAITING_STATES: Final = frozenset({"waiting", "offered", "native"})
-RINGING: Final = 5
 FOREIGN_SECONDS: Final = 125.0
 """The longest ring there can be, and some: so long an offer that is not ours may last."""
 RESTART_SECONDS: Final = 0.5
@@ -45,6 +44,7 @@ def link_up(turn: Turn, item: LinkUp) -> None:
         return
     _tell_connect(turn, item)
     withdrawn, turn.memory.withdrawing = turn.memory.withdrawing, {}
+    turn.memory.releases |= turn.memory.pbx_restarted
     turn.adopting = True
     fetched = _take_over(turn, item)
     turn.adopting = False
@@ -81,7 +81,7 @@ def _decide_anew(turn: Turn, fetched: list[Visit], withdrawn: dict[d.OfferId, st
     """
     for visit in fetched:
         if visit.id in turn.state.visits and visit.native:
-            waiting.send_back(turn, visit)
+            waiting.fetch(turn, visit)
     for offer in list(turn.state.offers.values()):
         rejected = withdrawn.get(offer.id) == offers.REJECTED
         presence.decide_anew(turn, offer, rejected=rejected)
@@ -166,7 +166,6 @@ def _unseat(turn: Turn, agent: Agent) -> None:
 def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> list[Visit]:
     fetched: list[Visit] = []
     seen: set[d.LegId] = set()
-    rung = {each.linkedid for each in snapshot.channels if each.state == RINGING}
     native = set(snapshot.native_waiting)
     for channel in _in_line(snapshot):
         seen.add(channel.uniqueid)
@@ -174,7 +173,7 @@ def _take_callers(turn: Turn, snapshot: PbxSnapshot) -> list[Visit]:
         drain(turn)
         if visit is not None:
             _take_caller(turn, channel, visit)
-            if channel.uniqueid in native and channel.linkedid not in rung:
+            if channel.uniqueid in native:
                 fetched.append(visit)
     by_id = {each.uniqueid: each for each in snapshot.channels}
     for visit in list(turn.state.visits.values()):

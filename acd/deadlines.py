@@ -97,8 +97,14 @@ def _announce(turn: Turn, visit_id: str) -> None:
 def _foreign(turn: Turn, visit_id: str) -> None:
     visit = turn.state.visits.get(visit_id)
     if visit is not None and turn.may_decide:
-        waiting.send_back(turn, visit)
+        waiting.fetch(turn, visit)
     pbx.own_again(turn, visit_id)
+
+
+def _native(turn: Turn, visit_id: str) -> None:
+    visit = turn.state.visits.get(visit_id)
+    if visit is not None and visit.native and turn.may_decide:
+        waiting.fetch(turn, visit)
 
 
 def _match(turn: Turn, _key: str) -> None:
@@ -116,6 +122,7 @@ _DEADLINES: Final[dict[Kind, Callable[[Turn, str], None]]] = {
     "announce": _announce,
     "leaving": waiting.unconfirmed,
     "undecided": waiting.decide,
+    "native": _native,
     "foreign": _foreign,
     "match": _match,
 }

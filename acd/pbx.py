@@ -20,6 +20,8 @@ from cti.lookup import BLACKLIST
 
 CALL_REJECTED: Final = 21
 """Q.850."""
+UNKNOWN_ACTION: Final = "Invalid/unknown command"
+"""So Asterisk's answer to an action begins that it does not know."""
 
 
 def heard(turn: Turn, item: i.PbxEvent) -> None:
@@ -359,6 +361,9 @@ def result(turn: Turn, item: i.CommandResult) -> None:
             turn.fold.timers.arm("offer", command.offer_id, at)
     elif isinstance(command, c.SetMute) and flight.request is not None:
         desk.muted(turn, flight.request, item.result)
+    elif isinstance(command, c.NativeRelease) and item.result != "done":
+        known = not item.message.startswith(UNKNOWN_ACTION)
+        waiting.not_released(turn, command.call_id, known=known)
     elif isinstance(command, c.SendTo):
         _redirected(turn, command, flight.position, flight.expected_wait_seconds, item.result)
 

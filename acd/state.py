@@ -25,7 +25,7 @@ from cti.domain import AgentId, CallId, LegId, OfferId, QueueName, Recorded
 
 WORKING: Final = frozenset({"offered", "talking", "wrap_up"})
 _OF_VISITS: Final[tuple[Kind, ...]] = (
-    *("visit", "overflow", "announce", "leaving", "undecided", "foreign"),
+    *("visit", "overflow", "announce", "leaving", "undecided", "native", "foreign"),
 )
 """Deadlines that end with a visit."""
 

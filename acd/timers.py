@@ -17,6 +17,7 @@ Kind = Literal[
     "leaving",  # the dialplan is silent about a caller we sent on
     "undecided",  # a rule has yet to say whether the caller is sent on
     "match",  # decisions were put off while the news were old
+    "native",  # a caller whom the native queue did not let go is asked for again
     "foreign",  # a caller is still being offered by a process before us
 ]
 

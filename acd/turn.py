@@ -74,6 +74,7 @@ class Memory:
     :ivar devices: extension -> device state.
     :ivar panels: agents whose panels showed themselves to this process.
     :ivar paused: extension -> whether the native queues were told to leave it alone.
+    :ivar releases: whether the PBX knows how to let a caller go out of a native queue.
     """
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ class Memory:
         self.devices: dict[str, str] = {}
         self.panels: set[AgentId] = set()
         self.paused: dict[str, bool] = {}
+        self.releases = True
         self.commands = 0
         self.connected_before = False
         self.pbx_restarted = False

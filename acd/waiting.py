@@ -19,7 +19,8 @@ from cti import domain as d
 CONFIRM_SECONDS = 4.0
 """So long the dialplan may be silent about a caller who was sent on."""
 AGAIN_SECONDS = 2.0
-"""So long a caller rests whom the PBX could not send on: its last redirect is under way."""
+"""So long a caller rests whom the PBX could not send on, as its last redirect is under way, or whom
+its own queue could not let go."""
 TRIES = 3
 """So often a caller is sent on; who stays all the same waits for an agent."""
 APART_SECONDS = 1.0
@@ -41,9 +42,45 @@ def send_to(turn: Turn, visit: Visit, context: Context, exten: str, **known: Any
     )
 
 
-def send_back(turn: Turn, visit: Visit) -> None:
-    """Fetch the caller into our wait, out of a native queue or a dial."""
-    send_to(turn, visit, "zuoxi-wait", f"{turn.state.epoch}-back")
+def fetch(turn: Turn, visit: Visit) -> None:
+    """Fetch the caller into our wait, out of a native queue or another's dial.
+
+    A native queue is asked to let the caller go: a redirect could tear a talk apart of which we
+    have not heard yet. Where the PBX is too old to be asked, who is being rung is left alone.
+    """
+    if visit.native and turn.memory.releases:
+        turn.send(
+            partial(
+                c.NativeRelease, call_id=visit.call_id, queue=visit.queue, channel=visit.channel
+            )
+        )
+    elif not (visit.native and _is_rung(turn, visit)):
+        send_to(turn, visit, "zuoxi-wait", f"{turn.state.epoch}-back")
+
+
+def _is_rung(turn: Turn, visit: Visit) -> bool:
+    """Whether a phone rings for the caller, or was picked up just now."""
+    call = turn.calls.call(visit.call_id)
+    legs = () if call is None else call.live_legs()
+    return any(leg.leg_id != visit.leg_id and leg.room is None for leg in legs)
+
+
+def not_released(turn: Turn, call_id: d.CallId, *, known: bool) -> None:
+    """The native queue did not let the caller go.
+
+    Mostly the caller has left it, and is talked to or gone: that will be told. But it may have been
+    between two slices, or the PBX does not know how.
+
+    :param known: the PBX knows what was asked.
+    """
+    turn.memory.releases = turn.memory.releases and known
+    visit = turn.fold.visit_of(call_id)
+    if visit is None or not visit.native or not turn.may_decide:
+        return
+    if known:
+        turn.fold.timers.arm("native", visit.id, turn.now + AGAIN_SECONDS)
+    else:
+        fetch(turn, visit)
 
 
 def send_away(

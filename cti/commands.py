@@ -108,4 +108,26 @@ class NativePause(Command, frozen=True, kw_only=True):
     paused: bool
 
 
-PbxCommand = Assign | Withdraw | SendTo | HangUp | SetMute | NativeJoin | NativeLeave | NativePause
+class NativeRelease(Command, frozen=True, kw_only=True):
+    """Have the native queue let a waiting caller go: `zuoxi-native` returns the caller to the wait.
+
+    It takes up to a second, with a phone ringing until that stops; who is answered stays. Refused
+    where the caller is in no queue, and by Asterisk before 18.11 and 19.3, which does not know it.
+    """
+
+    call_id: CallId
+    queue: QueueName
+    channel: str
+
+
+PbxCommand = (
+    Assign
+    | Withdraw
+    | SendTo
+    | HangUp
+    | SetMute
+    | NativeJoin
+    | NativeLeave
+    | NativePause
+    | NativeRelease
+)

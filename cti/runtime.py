@@ -28,6 +28,7 @@ from cti.commands import (
     NativeJoin,
     NativeLeave,
     NativePause,
+    NativeRelease,
     PbxCommand,
     SendTo,
     SetMute,
@@ -141,8 +142,9 @@ class Runtime:
             if not self._inputs:
                 self._caught_up()
             now = time.monotonic()
-            if linked or now >= next_beat:
+            if now >= next_beat and not linked:
                 self._pbx.beat()
+            if now >= next_beat or linked:
                 next_beat = now + self._heartbeat_seconds
 
     async def _wait(self, next_beat: float) -> None:
@@ -174,11 +176,17 @@ class Runtime:
         for output in outputs:
             for reply in output.replies:
                 self._answer(reply)
+        linked = any(isinstance(item, LinkUp) for item in items)
+        if linked:
+            # Before we fetch callers out of the native queue: who leaves it just now by itself
+            # must not go in again.
+            self._pbx.beat()
+        for output in outputs:
             for command in output.commands:
                 self._send(command)
         if self._journal.wants_checkpoint():
             self._journal.checkpoint(self._checkpoint())
-        return any(isinstance(item, LinkUp) for item in items)
+        return linked
 
     def _checkpoint(self) -> bytes:
         return msgspec.json.encode({name: dump() for name, dump in self._checkpoint_parts.items()})
@@ -244,27 +252,33 @@ def to_actions(command: PbxCommand) -> list[actions.Action]:  # noqa: PLR0911 - 
             return [actions.Hangup(channel=command.channel, cause=command.cause)]
         case SetMute():
             return [actions.MixMonitorMute(channel=command.channel, mute=command.mute)]
-        case NativeJoin():
-            return [
-                actions.QueueAdd(
-                    queue=native_queue(command.queue),
-                    interface=interface(command.extension),
-                    member_name=command.agent_id,
-                    paused=command.paused,
-                    penalty=command.penalty,
-                )
-            ]
-        case NativeLeave():
-            return [
-                actions.QueueRemove(
-                    queue=native_queue(command.queue), interface=interface(command.extension)
-                )
-            ]
-        case NativePause():
-            return [
-                actions.QueuePause(interface=interface(command.extension), paused=command.paused)
-            ]
+        case NativeJoin() | NativeLeave() | NativePause() | NativeRelease():
+            return [_to_native_queues(command)]
     raise TypeError(f"no such command: {command!r}")
+
+
+def _to_native_queues(
+    command: NativeJoin | NativeLeave | NativePause | NativeRelease,
+) -> actions.Action:
+    match command:
+        case NativeJoin():
+            return actions.QueueAdd(
+                queue=native_queue(command.queue),
+                interface=interface(command.extension),
+                member_name=command.agent_id,
+                paused=command.paused,
+                penalty=command.penalty,
+            )
+        case NativeLeave():
+            return actions.QueueRemove(
+                queue=native_queue(command.queue), interface=interface(command.extension)
+            )
+        case NativePause():
+            return actions.QueuePause(interface=interface(command.extension), paused=command.paused)
+        case NativeRelease():
+            return actions.QueueWithdrawCaller(
+                queue=native_queue(command.queue), caller=command.channel
+            )
 
 
 def _speak(channel: str, language: str | None) -> list[actions.Action]:

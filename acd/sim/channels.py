@@ -63,6 +63,7 @@ class Customer:
 
     :param agent: the leg talked to.
     :param moves: counts the steps in the dialplan; what was planned in an earlier one is void.
+    :param released: Asterisk's own queue was asked to let go.
     :param consult: the second call of the agent talked to.
     :param entries: epoch seconds since which the waits count, the latest last.
     :param gave_up: hung up while waiting.
@@ -80,6 +81,7 @@ class Customer:
     gave_up: bool = False
     answered_at: float | None = None
     moves: int = 0
+    released: bool = False
     consult: Customer | None = None
     talked: list[tuple[float, float]] = field(default_factory=list)
     met_at: float = 0.0

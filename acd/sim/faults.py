@@ -43,6 +43,7 @@ from cti.inputs import (
 START = 1_790_000_000.0
 """A Monday, 21:33 in Shanghai."""
 AGENTS = 6
+NEW_ENOUGH_SHARE = 0.8
 BLACKLISTED_SHARE = 0.04
 BUSY_SECONDS = 240.0
 QUIET_SECONDS = 900.0
@@ -171,6 +172,7 @@ class FaultRun:
         mean_talk_seconds = rng.choice([6.0, 12.0, 18.0])
         pbx.talk_seconds = lambda: rng.expovariate(1 / mean_talk_seconds)
         pbx.queues = set(QUEUES)
+        pbx.releases = rng.random() < NEW_ENOUGH_SHARE
         delay_seconds = rng.choice([0.001, 0.02, 0.2])
         self.server = self._make_server("sim", delay_seconds)
         self.server.crash_share = rng.choice([0.0, 0.002])
@@ -440,6 +442,8 @@ class FaultRun:
         events = [record.event for record in self.server.journal]
         for words in judge_journal(events):
             self._broken(words)
+        for name in self.pbx.torn:
+            self._broken(f"{name} was fetched out of a talk that Asterisk's own queue had made")
         for customer in self._watched:
             for words in judge_call(events, customer):
                 self._broken(words)

@@ -22,6 +22,7 @@ from cti.commands import (
     NativeJoin,
     NativeLeave,
     NativePause,
+    NativeRelease,
     PbxCommand,
     SendTo,
     SetMute,
@@ -33,6 +34,7 @@ HEARTBEAT_LIMIT_SECONDS = 8
 LOOK_SECONDS = 3.0
 SLICE_SECONDS = 10.0
 RETRY_SECONDS = 2.0
+RECHECK_SECONDS = 1.0
 RTP_TIMEOUT_SECONDS = 10.0
 LAST_WORD_SECONDS = 0.3
 ANNOUNCEMENT_SECONDS = 3.0
@@ -47,6 +49,8 @@ class SimPbx:
     :ivar reaction_seconds: how long a redirected channel may take to notice.
     :ivar enter_seconds: how long a caller takes from the first ring to the queue.
     :ivar hook: what the dialplan's FastAGI calls reach.
+    :ivar releases: whether it is new enough to let callers go out of its own queues.
+    :ivar torn: who was fetched out of a talk that its own queue had made.
     """
 
     def __init__(self, clock: Clockwork, rng: random.Random) -> None:
@@ -66,6 +70,8 @@ class SimPbx:
         self.enter_seconds: Callable[[], float] = lambda: 0.0
         self.talk_seconds: Callable[[], float] = lambda: 30.0
         self.hook: Callable[[Input], None] = lambda item: None
+        self.releases = True
+        self.torn: list[str] = []
         self.on_left: Callable[[Customer], None] = lambda customer: None
         self.on_answered: Callable[[Customer, float], None] = lambda customer, waited: None
 
@@ -145,7 +151,23 @@ class SimPbx:
                 refused = self._mute(command)
             case NativeJoin() | NativeLeave() | NativePause():
                 refused = self._change_native(command)
+            case NativeRelease():
+                refused = self._release(command)
         return refused
+
+    def _release(self, command: NativeRelease) -> str | None:
+        """Mark the caller, who looks at the mark once a second, and not while a phone rings."""
+        if not self.releases:
+            return "Invalid/unknown command: QueueWithdrawCaller."
+        customer = self.customers.get(command.channel)
+        if customer is None or (customer.place, customer.queue) != ("native", command.queue):
+            return "Unable to request withdraw from queue: No such caller"
+        if customer.released:
+            return "Unable to request withdraw from queue: Already requested"
+        customer.released = True
+        seconds = self.rng.uniform(0, RECHECK_SECONDS)
+        self._later(customer, seconds, lambda: self._let_go(customer))
+        return None
 
     def _withdraw(self, command: Withdraw, leg: str) -> str | None:
         customer = self.customers.get(command.customer_channel)
@@ -338,7 +360,7 @@ class SimPbx:
 
     def _slice(self, customer: Customer) -> None:
         customer.moves += 1
-        customer.place = "native"
+        customer.place, customer.released = "native", False
         self._later(customer, SLICE_SECONDS, lambda: self._slice_over(customer))
         self._serve_natively(customer)
 
@@ -350,7 +372,15 @@ class SimPbx:
         else:
             self._slice(customer)
 
+    def _let_go(self, customer: Customer) -> None:
+        """`QUEUESTATUS` is WITHDRAW, unless a phone rings."""
+        if not customer.dial:
+            self._fetched(customer, "")
+
     def _serve_natively(self, customer: Customer) -> None:
+        if customer.released:
+            self._let_go(customer)
+            return
         for (queue, extension), paused in self.native.items():
             phone = self.phones[extension]
             usable = phone.registered and not phone.channels
@@ -397,6 +427,8 @@ class SimPbx:
     def _goto(self, customer: Customer, context: str, exten: str) -> None:
         if not self.is_here(customer):
             return
+        if self.releases and context == "zuoxi-wait" and customer.channel.context == "zuoxi-native":
+            self.torn += [customer.channel.name] if customer.agent else []
         self._leave_place(customer)
         customer.moves += 1
         if self._stale(exten) and context == "zuoxi-offer":

@@ -266,6 +266,16 @@ class QueuePause(Action, frozen=True, kw_only=True, rename="pascal"):
     reason: str | None = None
 
 
+class QueueWithdrawCaller(Action, frozen=True, kw_only=True, rename="pascal"):
+    """Have a native queue let a caller go, a channel's name; since Asterisk 18.11, 19.3 and 20.
+
+    It asks only: a caller who is being rung leaves when nobody answers, one who is answered stays.
+    """
+
+    queue: str
+    caller: str
+
+
 class QueuePenalty(Action, frozen=True, kw_only=True, rename="pascal"):
     """Set a member's penalty in one native queue, or in all."""
 

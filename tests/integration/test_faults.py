@@ -6,6 +6,7 @@ is ours again within 2 s of the link's return; at the end journal, CDR and recor
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ import pytest
 from cti.journal.database import migrate
 from cti.sandbox.far_end import Caller
 from cti.sandbox.postgres import Postgres
+from cti.sandbox.remote import ActionRefusedError
 from tests.support.books import untruths
+from tests.support.remote import TestRemote
 from tests.support.sandbox import TestSandbox
+from tests.support.until import until
 from tests.support.whole import Person, Row, Rows, Whole, small_floor, whole
 
 pytestmark = pytest.mark.timeout(240)
@@ -30,6 +34,11 @@ STALL_SECONDS = 120.0
 DATABASE_AWAY_SECONDS = 60.0
 RACES = 200
 RACE_STEP_SECONDS = 0.004
+NATIVE_RACES = 10
+NATIVE_RACE_SECONDS = 60.0
+RACERS, RUNG = 6, 4
+RING_AND_ANSWER_SECONDS = 2.0
+"""A queue looks for a free member once a second; these phones pick up at once."""
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -164,6 +173,97 @@ async def test_a_waiting_caller_is_taken_back_from_the_native_queue(
         assert left[0]["visit_id"] == entered[0]["visit_id"]
         assert left[0]["waited_seconds"] > 8
         await true_record(site, 1)
+
+
+async def lets_callers_go(remote: TestRemote) -> bool:
+    """Whether this Asterisk's queues do that when they are asked."""
+    try:
+        await remote.act("QueueWithdrawCaller", Queue="none", Caller="none")
+    except ActionRefusedError as refused:
+        return "No such queue" in str(refused)
+    raise AssertionError("there is no such queue")
+
+
+def told_of(remote: TestRemote, name: str, **wanted: str) -> set[str]:
+    """The channels of which such an event told."""
+    wanted["Event"] = name
+    return {each["Uniqueid"] for each in remote.events if wanted.items() <= each.items()}
+
+
+async def test_phones_that_answer_natively_in_the_instant_of_the_fetch(
+    sandbox: TestSandbox, database: str
+) -> None:
+    """Who is answered by Asterisk's own queue keeps the talk, who is not is ours again.
+
+    At each return of the link it stalls for the time in which the phones are rung and picked up:
+    what the server knew of the callers when it fetches them is over. The moment walks to and fro
+    between the reading of the state and the fetch.
+    """
+    files = {"look_seconds": 1, "slice_seconds": 30, "heartbeat_limit_seconds": 3}
+    floor = small_floor(agents=RACERS, recording="never")
+    async with whole(sandbox, database, floor, proxied=True, files=files) as site:
+        remote = await sandbox.remote(site.site.pbx)
+        if not await lets_callers_go(remote):
+            pytest.skip("this Asterisk's queues do not let callers go")
+        agents = [await site.agent(f"{1001 + n}") for n in range(RACERS)]
+        for n in range(RACERS):
+            site.far_end.agent(f"{8001 + n}").auto_answer()
+        leader = await site.leader()
+        moment, overtaken = 0.0, 0
+        for race in range(NATIVE_RACES):
+            async with asyncio.timeout(NATIVE_RACE_SECONDS):
+                for agent in agents:
+                    await agent.act("/agent/not-ready", reason="rest")
+                await agents_are(leader, *["not_ready"] * RACERS)
+                remote.events.clear()
+                numbers = [f"+86138{race:04}{n:04}" for n in range(RACERS)]
+                callers = {each: await site.far_end.call("support", each) for each in numbers}
+                await waiting(leader, RACERS)
+                talk, wait = await raced(site, remote, moment)
+                assert not talk & wait, "a talk was torn apart"
+                await waiting(leader, len(wait), native=False)
+                assert not told_of(remote, "BridgeLeave")
+                overtaken += len(talk)
+                step = RACE_STEP_SECONDS if talk else -RACE_STEP_SECONDS
+                moment = max(0.0, moment + step)
+                # Who waits first: an agent whose talk is over is ready.
+                number = {e["Uniqueid"]: e["CallerIDNum"] for e in remote.events if "Uniqueid" in e}
+                for uniqueid in (*wait, *talk):
+                    await callers[number[uniqueid]].hang_up()
+                await site.journalled("CallEnded", count=(race + 1) * RACERS)
+        assert overtaken >= NATIVE_RACES * RUNG / 4
+        ended = await true_record(site, NATIVE_RACES * RACERS)
+        assert sum(event["outcome"] == "answered" for event in ended) == overtaken
+        assert all(event["outcome"] in ("answered", "abandoned") for event in ended)
+
+
+async def raced(site: Whole, remote: TestRemote, moment: float) -> tuple[set[str], set[str]]:
+    """The link is away until all callers stand natively; who talks and who waits after its return.
+
+    :param moment: seconds from the new epoch to the stall.
+    """
+
+    def talk() -> set[str]:
+        return told_of(remote, "BridgeEnter") & told_of(remote, "UserEvent", UserEvent="ZxNative")
+
+    def wait() -> set[str]:
+        return told_of(remote, "UserEvent", UserEvent="ZxWait")
+
+    assert site.proxy is not None
+    site.proxy.refuse = True
+    site.proxy.cut()
+    await until(lambda: len(told_of(remote, "QueueCallerJoin")) == RACERS)
+    site.proxy.refuse = False
+    await remote.event("UserEvent", UserEvent="ZxEpoch")
+    await asyncio.sleep(moment)
+    site.proxy.stall()
+    for n in range(RUNG):
+        await remote.act("QueuePause", Interface=f"PJSIP/{8001 + n}", Paused="false")
+    with suppress(TimeoutError):
+        await until(lambda: len(talk()) == RUNG, RING_AND_ANSWER_SECONDS)
+    site.proxy.go_on()
+    await until(lambda: len(talk() | wait()) == RACERS)
+    return talk(), wait()
 
 
 async def test_the_older_of_two_servers_is_fenced(sandbox: TestSandbox, database: str) -> None:

@@ -127,9 +127,13 @@ class Centre:
         """The commands so far, of one kind or all."""
         return [each for each in self.commands if kind is None or isinstance(each, kind)]
 
-    def done(self, command: c.Command, result: str = "done") -> Output:
+    def done(self, command: c.Command, result: str = "done", message: str = "") -> Output:
         return self.step(
-            i.CommandResult(command_id=command.command_id, result=result)  # type: ignore[arg-type]
+            i.CommandResult(
+                command_id=command.command_id,
+                result=result,  # type: ignore[arg-type]
+                message=message,
+            )
         )
 
     def agent(self, agent_id: str = "1001") -> Any:

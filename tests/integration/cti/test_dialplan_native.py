@@ -1,25 +1,33 @@
 """Without the server: callers go to Asterisk's own queue and come back, by dialplan alone."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 import pytest_asyncio
 
+from cti.sandbox.remote import ActionRefusedError, Headers
 from tests.support.dialplan import Site, floor, site
 from tests.support.sandbox import TestSandbox
 
 pytestmark = pytest.mark.asterisk
 
 LIMIT_SECONDS = 3
+RELEASE_SECONDS = 1.5
+"""A second until the queue looks, and some."""
+RING_SECONDS = 4
 
 
 @pytest_asyncio.fixture
-async def centre(sandbox: TestSandbox) -> AsyncIterator[Site]:
-    """Start a PBX that misses the server after 3 s, with agent 1001 in the native queue."""
+async def centre(sandbox: TestSandbox, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """Start a PBX that misses the server after 3 s, with agent 1001 in the native queue.
+
+    The parameter is for how long a phone rings.
+    """
     async with site(
         sandbox,
-        floor(strategy="tiers"),
+        floor(strategy="tiers", ring_seconds=getattr(request, "param", 20)),
         heartbeat_limit_seconds=LIMIT_SECONDS,
     ) as centre:
         await centre.server.act(
@@ -78,6 +86,98 @@ async def test_server_takes_a_caller_over_before_the_slice_ends(centre: Site) ->
     left = await centre.watch.event("QueueCallerLeave", Uniqueid=entered["Uniqueid"])
     joined = await centre.watch.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
     assert float(left["Timestamp"]) - float(joined["Timestamp"]) < 2
+
+
+async def release(centre: Site, entered: Headers) -> None:
+    """Have the queue let the caller go, or skip where this Asterisk cannot."""
+    try:
+        await centre.server.act(
+            "QueueWithdrawCaller", Queue="zx-support", Caller=entered["Channel"]
+        )
+    except ActionRefusedError as refused:
+        if await centre.is_since({18: 11, 20: 0, 21: 0, 22: 0}):
+            raise
+        assert "Invalid/unknown command: QueueWithdrawCaller" in str(refused)
+        pytest.skip("this Asterisk's queues do not let callers go")
+
+
+async def native(centre: Site) -> Headers:
+    """A caller who stands in the native queue."""
+    _, entered = await centre.enter()
+    centre.stop_beating()
+    await centre.beat(age_seconds=60)
+    await centre.watch.event("QueueCallerJoin", Uniqueid=entered["Uniqueid"])
+    return entered
+
+
+@pytest.mark.parametrize("members", ["paused", "none", "reject", "unregistered", "talks"])
+async def test_who_is_let_go_waits_again_within_a_second_or_so(centre: Site, members: str) -> None:
+    """Whatever keeps the caller there, also at the head of the queue; without a heartbeat yet."""
+    agent = centre.far_end.agent("8001")
+    match members:
+        case "paused":
+            await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="true")
+        case "none":
+            await centre.server.act("QueueRemove", Queue="zx-support", Interface="PJSIP/8001")
+        case "unregistered":
+            await agent.unregister()
+        case "talks":
+            _, other = await centre.enter()
+            await centre.offer(other, "o1")
+            await agent.ringing.wait()
+            await agent.answer()
+    entered = await native(centre)
+    if members == "reject":
+        await agent.ringing.wait()
+        await agent.reject()
+    asked = time.monotonic()
+    await release(centre, entered)
+    await centre.said("ZxWait", Uniqueid=entered["Uniqueid"])
+    assert time.monotonic() - asked < RELEASE_SECONDS
+    await centre.beat()
+    await centre.offer_when_waiting(entered, "o2")
+
+
+async def test_all_callers_of_a_queue_are_let_go(centre: Site) -> None:
+    await centre.server.act("QueuePause", Interface="PJSIP/8001", Paused="true")
+    callers = [await native(centre) for _ in range(6)]
+    asked = time.monotonic()
+    await centre.beat()  # whose slice ends before the queue looks comes back by it
+    for entered in callers:
+        await release(centre, entered)
+    for entered in callers:
+        await centre.said("ZxWait", Uniqueid=entered["Uniqueid"])
+    assert time.monotonic() - asked < RELEASE_SECONDS
+
+
+@pytest.mark.parametrize("centre", [RING_SECONDS], indirect=True)
+async def test_who_is_being_rung_is_not_let_go_before_nobody_answers(centre: Site) -> None:
+    entered = await native(centre)
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    centre.keep_beating()  # the ringing outlasts the slice
+    await release(centre, entered)
+    assert not await _within(centre.said("ZxWait"), RELEASE_SECONDS)
+    assert agent.ringing.is_set()
+    async with asyncio.timeout(RING_SECONDS):
+        await centre.said("ZxWait")
+    await agent.free.wait()
+
+
+async def test_who_is_answered_after_the_queue_was_to_let_go_talks(centre: Site) -> None:
+    entered = await native(centre)
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    await release(centre, entered)
+    await centre.beat()
+    await agent.answer()
+    await agent.hears()
+    with pytest.raises(ActionRefusedError, match="No such caller"):
+        await release(centre, entered)
+    assert not await _within(agent.free.wait(), RELEASE_SECONDS)
+    await agent.hang_up()
+    await centre.watch.event("Hangup", Uniqueid=entered["Uniqueid"])
+    assert centre.heard("ZxWait") == []
 
 
 @pytest.mark.parametrize(

@@ -395,7 +395,14 @@ def test_a_restarted_pbx_loses_its_calls(one: Centre) -> None:
 # --- the native queue --------------------------------------------------------------------------
 
 
-def _native(one: Centre) -> tuple[Centre, object]:
+NO_CALLER = "Unable to request withdraw from queue: No such caller"
+TOO_OLD = (
+    "Invalid/unknown command: QueueWithdrawCaller. Use Action: ListCommands to show available"
+    " commands."
+)
+
+
+def _native(one: Centre) -> tuple[Centre, Caller]:
     """A caller who went native while nobody of ours was there, and the next process."""
     one.not_ready("1001")
     caller = one.arrive()
@@ -403,24 +410,39 @@ def _native(one: Centre) -> tuple[Centre, object]:
     return one.restarted(), caller
 
 
-def test_who_waits_natively_is_fetched_back(one: Centre) -> None:
+def _asked(one: Centre) -> tuple[Centre, Caller]:
+    """The native queue has been asked to let the caller go."""
     new, caller = _native(one)
     new.connect(gap=True, native_waiting=[caller.uniqueid])
+    return new, caller
+
+
+def _fetched(centre: Centre) -> list[str]:
+    """Whose channels were redirected into the wait."""
+    return [each.channel for each in centre.sent(c.SendTo) if each.context == "zuoxi-wait"]
+
+
+def test_who_waits_natively_is_let_go(one: Centre) -> None:
+    new, caller = _asked(one)
     assert new.last(d.NativeEntered).call_id == caller.call_id
-    back = new.sent(c.SendTo)[-1]
-    assert (back.channel, back.context, back.exten) == (caller.channel, "zuoxi-wait", "2-back")
+    (released,) = new.sent(c.NativeRelease)
+    assert (released.channel, released.queue) == (caller.channel, "support")
+    new.done(released)
     new.ready("1001")
     assert not new.sent(c.Assign)
     new.say(caller, "ZxWait", Queue="support")
     assert new.last(d.NativeLeft).answered_by is None
     assert new.offer_of(caller).agent_id == "1001"
+    new.wait(5)
+    assert len(new.sent(c.NativeRelease)) == 1
+    assert not _fetched(new)
 
 
-def test_who_is_being_rung_natively_is_left_alone(one: Centre) -> None:
+def test_who_is_being_rung_natively_talks_when_answered(one: Centre) -> None:
     new, caller = _native(one)
     new.agent_legs["1001"] = ("77.7", caller)
     new.connect(gap=True, native_waiting=[caller.uniqueid])
-    assert not new.sent(c.SendTo)
+    new.done(new.sent(c.NativeRelease)[0])
     new.pick_up("1001")
     assert new.last(d.NativeLeft).answered_by == "1001"
     left = new.last(d.QueueLeft)
@@ -428,6 +450,90 @@ def test_who_is_being_rung_natively_is_left_alone(one: Centre) -> None:
     assert new.agent().state == "talking"
     new.hang_up(caller)
     assert new.agent().state == "wrap_up"
+    assert not new.sent(c.SendTo)
+
+
+@pytest.mark.parametrize("result", ["refused", "timed_out"])
+def test_who_was_not_let_go_and_stays_is_asked_for_again(one: Centre, result: str) -> None:
+    new, caller = _asked(one)
+    new.done(new.sent(c.NativeRelease)[0], result, NO_CALLER)
+    new.wait(1.9)
+    assert len(new.sent(c.NativeRelease)) == 1
+    new.wait(0.1)
+    assert [each.channel for each in new.sent(c.NativeRelease)] == [caller.channel] * 2
+    new.done(new.sent(c.NativeRelease)[1], result, NO_CALLER)
+    new.say(caller, "ZxWait", Queue="support")
+    new.wait(5)
+    assert len(new.sent(c.NativeRelease)) == 2
+    assert not _fetched(new)
+
+
+def test_who_was_not_let_go_because_of_a_talk_keeps_it(one: Centre) -> None:
+    new, caller = _asked(one)
+    new.done(new.sent(c.NativeRelease)[0], "refused", NO_CALLER)
+    new.start_agent_leg("1001", "8001", caller)
+    new.pick_up("1001")
+    new.wait(5)
+    assert new.agent().state == "talking"
+    assert len(new.sent(c.NativeRelease)) == 1
+    assert not _fetched(new)
+
+
+def test_nobody_is_asked_for_without_a_link(one: Centre) -> None:
+    new, _ = _asked(one)
+    new.done(new.sent(c.NativeRelease)[0], "refused", NO_CALLER)
+    new.lose_link()
+    new.wait(5)
+    assert len(new.sent(c.NativeRelease)) == 1
+
+
+def test_a_pbx_that_cannot_let_go_is_redirected_and_not_asked_again(one: Centre) -> None:
+    new, caller = _asked(one)
+    new.done(new.sent(c.NativeRelease)[0], "refused", TOO_OLD)
+    (back,) = new.sent(c.SendTo)
+    assert (back.channel, back.context, back.exten) == (caller.channel, "zuoxi-wait", "2-back")
+    new.lose_link()
+    new.connect(gap=True, native_waiting=[caller.uniqueid])
+    assert _fetched(new) == [caller.channel] * 2
+    assert len(new.sent(c.NativeRelease)) == 1
+
+
+def test_a_pbx_that_was_started_anew_is_asked_again(one: Centre) -> None:
+    new, caller = _asked(one)
+    new.done(new.sent(c.NativeRelease)[0], "refused", TOO_OLD)
+    new.callers.clear()
+    new.lose_link()
+    new.connect(gap=True, started_at=START)
+    caller = new.arrive()
+    caller.variables["ZX_STATE"] = "native"
+    new.lose_link()
+    new.connect(gap=True, started_at=START, native_waiting=[caller.uniqueid])
+    assert new.sent(c.NativeRelease)[-1].channel == caller.channel
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_who_is_being_rung_by_a_pbx_that_cannot_let_go_is_left_alone(
+    one: Centre, answered: bool
+) -> None:
+    new, caller = _asked(one)
+    new.start_agent_leg("1001", "8001", caller)
+    if answered:  # and not in a bridge yet
+        new.hear(ami.Newstate(**new._leg("1001"), state=6))
+    new.done(new.sent(c.NativeRelease)[0], "refused", TOO_OLD)
+    assert not new.sent(c.SendTo)
+
+
+def test_who_went_native_from_an_old_offer_that_never_ended_is_let_go() -> None:
+    centre = Centre(floor(agents=1), connect=False)
+    before = Centre(floor(agents=1))
+    caller = before.arrive()
+    caller.variables |= {"ZX_STATE": "offered", "ZX_OFFER": "old_7"}
+    centre.callers = before.callers
+    centre.connect()
+    centre.say(caller, "ZxNative", Queue="support")
+    centre.wait(125)
+    assert [each.channel for each in centre.sent(c.NativeRelease)] == [caller.channel]
+    assert not centre.sent(c.SendTo)
 
 
 def test_who_talks_natively_is_talking(one: Centre) -> None:

@@ -16,12 +16,22 @@ from cti.commands import (
     NativeJoin,
     NativeLeave,
     NativePause,
+    NativeRelease,
     SendTo,
     SetMute,
     Withdraw,
 )
 from cti.domain import AgentSignedIn, Recorded
-from cti.inputs import CommandResult, Input, LinkDown, Reply, SetReady, Tick
+from cti.inputs import (
+    CommandResult,
+    Input,
+    LinkDown,
+    LinkUp,
+    PbxSnapshot,
+    Reply,
+    SetReady,
+    Tick,
+)
 from cti.runtime import BATCH, Runtime, to_actions
 
 
@@ -82,6 +92,7 @@ class Diary:
         return future
 
     def beat(self) -> None:
+        self.told.append("beat")
         self.beats.set()
 
     def observe(self, records) -> None:
@@ -111,9 +122,21 @@ async def test_journal_first_then_observers_then_commands_then_the_result(stage)
     core.commands = [HangUp(command_id="c1", channel="PJSIP/8001-1")]
     reply = await runtime.ask(SetReady(request_id="r", agent_id="1001"))
     assert reply.code is None
-    assert diary.told == ["journal [1]", "observer", "pbx c1.0"]
+    assert diary.told[:3] == ["journal [1]", "observer", "pbx c1.0"]
     await core.has_seen(2)
     assert core.seen[1] == CommandResult(command_id="c1", result="done")
+
+
+async def test_the_first_word_to_a_pbx_that_came_up_is_the_heartbeat(stage):
+    """Whom the commands fetch out of the native queue may leave it by itself at that moment."""
+    core, diary, runtime = stage
+    await diary.beats.wait()
+    diary.told.clear()
+    core.commands = [HangUp(command_id="c1", channel="PJSIP/8001-1")]
+    snapshot = PbxSnapshot(at=0.0, pbx_started_at=0.0, epoch=1, channels=[], device_states={})
+    runtime.tell(LinkUp(snapshot=snapshot, gap_from=None, gap_to=None))
+    await core.has_seen(2)
+    assert diary.told[:4] == ["journal [1]", "observer", "beat", "pbx c1.0"]
 
 
 async def test_it_has_caught_up_when_all_stands_in_the_journal():
@@ -265,6 +288,10 @@ async def test_a_long_segment_gets_a_checkpoint_of_all_parts(stage):
             NativePause(command_id="c", extension="8001", paused=False),
             ["QueuePause PJSIP/8001 False"],
         ),
+        (
+            NativeRelease(command_id="c", call_id="x", queue="support", channel="a"),
+            ["QueueWithdrawCaller zx-support a"],
+        ),
     ],
 )
 def test_each_command_becomes_its_actions(command, wanted):
@@ -281,5 +308,6 @@ def in_words(action: actions.Action) -> str:
         "QueueAdd": ("queue", "interface", "member_name", "paused"),
         "QueueRemove": ("queue", "interface"),
         "QueuePause": ("interface", "paused"),
+        "QueueWithdrawCaller": ("queue", "caller"),
     }[type(action).__name__]
     return " ".join([type(action).__name__, *(str(getattr(action, name)) for name in fields)])

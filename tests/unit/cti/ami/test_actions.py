@@ -41,6 +41,10 @@ CASES: list[tuple[Action, list[tuple[str, str]]]] = [
         [("Interface", "i"), ("Paused", "false"), ("Reason", "lunch")],
     ),
     (
+        actions.QueueWithdrawCaller(queue="zx-support", caller="PJSIP/trunk-1"),
+        [("Queue", "zx-support"), ("Caller", "PJSIP/trunk-1")],
+    ),
+    (
         actions.UserEvent(user_event="ZxEpoch", fields={"Epoch": "7"}),
         [("UserEvent", "ZxEpoch"), ("Epoch", "7")],
     ),

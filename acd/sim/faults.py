@@ -173,6 +173,7 @@ class FaultRun:
         pbx.talk_seconds = lambda: rng.expovariate(1 / mean_talk_seconds)
         pbx.queues = set(QUEUES)
         pbx.releases = rng.random() < NEW_ENOUGH_SHARE
+        pbx.renamed_share = rng.choice([0.0, 0.2])
         delay_seconds = rng.choice([0.001, 0.02, 0.2])
         self.server = self._make_server("sim", delay_seconds)
         self.server.crash_share = rng.choice([0.0, 0.002])

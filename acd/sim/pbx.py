@@ -50,6 +50,7 @@ class SimPbx:
     :ivar enter_seconds: how long a caller takes from the first ring to the queue.
     :ivar hook: what the dialplan's FastAGI calls reach.
     :ivar releases: whether it is new enough to let callers go out of its own queues.
+    :ivar renamed_share: how often a leg has another name by now, so that an offer cannot be ended.
     :ivar torn: who was fetched out of a talk that its own queue had made.
     """
 
@@ -71,6 +72,7 @@ class SimPbx:
         self.talk_seconds: Callable[[], float] = lambda: 30.0
         self.hook: Callable[[Input], None] = lambda item: None
         self.releases = True
+        self.renamed_share = 0.0
         self.torn: list[str] = []
         self.on_left: Callable[[Customer], None] = lambda customer: None
         self.on_answered: Callable[[Customer, float], None] = lambda customer, waited: None
@@ -146,7 +148,7 @@ class SimPbx:
             case SendTo():
                 refused = self._redirect(command.channel, command.context, command.exten)
             case HangUp():
-                refused = self._hang_up(command.channel)
+                refused = self._hang_up(command.channel, command.cause)
             case SetMute():
                 refused = self._mute(command)
             case NativeJoin() | NativeLeave() | NativePause():
@@ -174,7 +176,9 @@ class SimPbx:
         if customer is None:
             return "No such channel"
         customer.channel.variables["ZX_RESCIND"] = command.offer_id
-        return self._hang_up(leg)
+        if self.rng.random() < self.renamed_share:
+            return "No such channel"
+        return self._hang_up(leg, ELSEWHERE)
 
     def _change_native(self, command: NativeJoin | NativeLeave | NativePause) -> str | None:
         match command:
@@ -195,13 +199,13 @@ class SimPbx:
         self.tell.channel(ami.MixMonitorMute, customer.channel, direction="both", mute=command.mute)
         return None
 
-    def _hang_up(self, name: str) -> str | None:
+    def _hang_up(self, name: str, cause: int) -> str | None:
         if name in self.customers:
             self.end(self.customers[name])
             return None
         for customer in list(self.customers.values()):
             if customer.agent and customer.agent.name == name:
-                self.agent_gone(customer, ELSEWHERE, by_itself=False)
+                self.agent_gone(customer, cause, by_itself=False)
                 return None
             if customer.dial and customer.dial.channel.name == name:
                 self._dial_fails(customer.dial, "NOANSWER", "noanswer")
@@ -497,11 +501,8 @@ class SimPbx:
         self.hang(self.part(customer), cause)
         customer.moves += 1
         customer.place = "after"
-        variables = customer.channel.variables
         if customer.channel.context != "zuoxi-offer":
             self._later(customer, 0.0, lambda: self.end(customer))
-        elif variables.get("ZX_RESCIND", "-") == variables.get("ZX_OFFER"):
-            self._back(customer, "rescinded", "ANSWER")
         elif by_itself and cause == NORMAL:
             self._offer_over(customer, cause)
         else:
@@ -512,6 +513,8 @@ class SimPbx:
         if cause == NO_RTP:
             customer.answered_at = None
             self._back(customer, "agent_lost", "ANSWER")
+        elif cause == ELSEWHERE and variables.get("ZX_RESCIND") == variables["ZX_OFFER"]:
+            self._back(customer, "rescinded", "ANSWER")
         elif "s" in variables.get("ZX_FLAGS", ""):
             self._ask(customer)
         else:

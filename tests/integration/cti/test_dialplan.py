@@ -207,6 +207,28 @@ async def test_mark_of_an_older_offer_means_nothing(centre: Site) -> None:
     assert centre.heard("ZxBack") == []
 
 
+@pytest.mark.parametrize("by", ["phone", "panel"])
+async def test_an_offer_that_could_not_be_taken_back_ends_as_any_other(
+    centre: Site, by: str
+) -> None:
+    """The mark was set, and the hang-up that follows it failed: the two talk."""
+    caller, entered = await centre.enter()
+    await centre.offer(entered, "o1", flags="s")
+    agent = centre.far_end.agent("8001")
+    await agent.ringing.wait()
+    await centre.server.act("Setvar", Channel=entered["Channel"], Variable="ZX_RESCIND", Value="o1")
+    await agent.answer()
+    await agent.hears()
+    if by == "phone":
+        await agent.hang_up()
+    else:
+        dialled = await centre.server.event("DialBegin", Uniqueid=entered["Uniqueid"])
+        await centre.server.act("Hangup", Channel=dialled["DestChannel"], Cause="16")
+    await centre.stands(entered, "zuoxi-after")
+    await caller.hang_up()
+    assert centre.heard("ZxBack") == []
+
+
 async def test_withdrawn_by_redirect_while_the_agents_leg_is_unknown(centre: Site) -> None:
     _, entered = await centre.enter()
     await centre.offer(entered, "o1")

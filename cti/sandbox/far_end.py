@@ -151,12 +151,17 @@ class Agent:
         return answer["Value"]
 
     async def answer(self) -> None:
-        """Pick up the ringing call and talk; wait until it is answered."""
+        """Pick up the ringing call and talk; wait until it is answered.
+
+        :raises FarEndError: the PBX took the call back in this instant.
+        """
         assert self.ringing.is_set(), f"{self.extension} does not ring"
         await self._far_end.remote.act(
             "Redirect", Channel=self._channel, Context="phones", Exten="answer", Priority="1"
         )
-        await self.talking.wait()
+        await _either(self.talking, self.free)
+        if not self.talking.is_set():
+            raise FarEndError(f"{self.extension} was picked up when the call had gone")
 
     async def reject(self, cause: str = USER_BUSY) -> None:
         """Refuse the ringing call with a Q.850 cause (17: 486 Busy Here)."""
@@ -409,6 +414,16 @@ async def _connect(remote: Remote, asterisk: Asterisk) -> None:
     await remote.connect(
         asterisk.address, asterisk.ports.ami, asterisk.ami_user, asterisk.ami_secret
     )
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait for the first of them."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:

@@ -5,6 +5,7 @@ It is for the far end, for tests and for the demo; the product has its own link 
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import count
 
 from cti.ami.wire import Frame, FrameReader, encode_action
@@ -61,12 +62,13 @@ class Remote:
         return answer
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; raise what `on_event` raised: since then nothing was heard."""
         if self._writer is not None:
             self._writer.close()
         if self._reading is not None:
             self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            with suppress(asyncio.CancelledError, OSError):
+                await self._reading
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         frames = FrameReader()

@@ -1,0 +1,50 @@
+"""What tests and the demo stand on must say so when it fails, not wait for ever."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cti.sandbox.far_end import Agent, FarEndError
+from cti.sandbox.ports import LOOPBACK
+from cti.sandbox.remote import Headers, Remote
+
+RINGING = {"Event": "UserEvent", "UserEvent": "PhoneRinging", "Uniqueid": "far-1"}
+HUNG_UP = {"Event": "Hangup", "Uniqueid": "far-1", "Cause": "26"}
+GREETING = b"Asterisk Call Manager/9.0.0\r\n"
+LOGGED_IN = b"Response: Success\r\nActionID: sandbox-1\r\n\r\nEvent: FullyBooted\r\n\r\n"
+
+
+async def test_a_phone_picked_up_when_its_call_had_gone_says_so():
+    async def act(_action: str, **_headers: str) -> None:
+        agent.take(HUNG_UP)
+
+    far_end: Any = SimpleNamespace(remote=SimpleNamespace(act=act))
+    agent = Agent(far_end, "8001")
+    agent.take(RINGING)
+    with pytest.raises(FarEndError, match="8001"):
+        await agent.answer()
+
+
+async def test_what_broke_the_hearing_is_raised_at_the_end():
+    heard = asyncio.Event()
+
+    def fail(_event: Headers) -> None:
+        heard.set()
+        raise LookupError("a phone that nobody knows")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(LOGGED_IN)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    async with server:
+        remote = Remote(fail)
+        await remote.connect(LOOPBACK, server.sockets[0].getsockname()[1], "user", "secret")
+        await heard.wait()
+        with pytest.raises(LookupError):
+            await remote.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from acd import agents, offers, pbx, presence, queues, waiting
+from acd import agents, handover, offers, pbx, presence, queues, waiting
 from acd.agents import Agent
 from acd.offers import Offer
 from acd.queues import VARIABLES, Visit, read_entry
@@ -43,6 +43,11 @@ def link_up(turn: Turn, item: LinkUp) -> None:
     if turn.fenced:
         return
     _tell_connect(turn, item)
+    if snapshot.overtaken_by is not None:
+        handover.fence(turn, snapshot.overtaken_by)
+        return
+    if snapshot.held_by not in (None, turn.node):
+        handover.catch_up(turn, turn.now if item.gap_from is None else item.gap_from)
     withdrawn, turn.memory.withdrawing = turn.memory.withdrawing, {}
     turn.memory.releases |= turn.memory.pbx_restarted
     turn.adopting = True
@@ -66,6 +71,7 @@ def _take_over(turn: Turn, item: LinkUp) -> list[Visit]:
     for visit_id in list(turn.memory.leaving):
         waiting.stayed(turn, visit_id)
     fetched = _take_callers(turn, snapshot)
+    _take_recordings(turn, snapshot)
     drain(turn)
     _settle_offers(turn)
     drain(turn)
@@ -269,6 +275,15 @@ def _take_leaver(turn: Turn, visit: Visit, channel: ChannelState | None) -> None
     elif state == "left":
         reason = queues.left_by(variables.get("ZX_VERB", ""), variables.get("ZX_ARG", ""))
     pbx.close(turn, visit, reason, turn.now, exact=False)
+
+
+def _take_recordings(turn: Turn, snapshot: PbxSnapshot) -> None:
+    """What began to be recorded while we did not listen is ours to store too."""
+    for channel in snapshot.channels:
+        file = channel.variables.get("ZX_REC")
+        if file:
+            for event in turn.calls.recording_found(channel.uniqueid, file, turn.now):
+                turn.emit(event)
 
 
 # --- offers and agents ---------------------------------------------------------------------------

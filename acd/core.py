@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from acd import adoption, checks, deadlines, desk, pbx, presence
+from acd import adoption, checks, deadlines, desk, handover, pbx, presence
 from acd.matching import match
 from acd.reactions import drain
 from acd.state import Fold, State
@@ -81,7 +81,7 @@ class Core:
                 turn.fold.timers.arm("match", "", now + CATCH_UP_SECONDS)
         if isinstance(item, i.Request):
             desk.request(turn, item)
-        elif not turn.fenced or isinstance(item, i.LinkUp):
+        elif not turn.fenced or isinstance(item, _FENCED_TOO):
             _INPUTS[type(item)](turn, item)
         drain(turn)
         if not turn.fenced and deadlines.due(turn):
@@ -158,12 +158,15 @@ def _panel_lost(turn: Turn, item: i.PanelLost) -> None:
 
 
 def _fenced(turn: Turn, item: i.Fenced) -> None:
-    pbx.fence(turn, item.newer_epoch)
+    handover.fence(turn, item.newer_epoch)
 
 
 def _tick(_turn: Turn, _item: i.Tick) -> None:
     """Nothing but that time passed: what is due is settled after every input."""
 
+
+_FENCED_TOO: Final = (i.LinkUp, i.RecordingChecked)
+"""What a fenced process takes: what was recorded of its own ended calls no other can tell."""
 
 _INPUTS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     i.PbxEvent: pbx.heard,

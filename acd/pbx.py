@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import msgspec
 
-from acd import desk, offers, presence, queues, waiting
+from acd import desk, handover, offers, presence, queues, waiting
 from acd.queues import HEADERS, Visit, read_entry
 from acd.turn import Turn
 from cti import commands as c
@@ -228,14 +228,6 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
         turn.fold.timers.arm("offer", offer.id, turn.now + offers.OVERTAKEN_SECONDS)
 
 
-def in_talk(call: Call, leg: Leg, besides: Collection[d.LegId | None] = ()) -> bool:
-    """Whether the leg shares its room with another of the call, these left aside."""
-    others = (
-        other.room for other in call.live_legs() if other is not leg and other.leg_id not in besides
-    )
-    return leg.room is not None and leg.room in others
-
-
 def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
     """Who was talked to is back in the wait with the place of before, unless the talk goes on."""
     call, answered = turn.calls.call(call_id), turn.state.answered.get(call_id)
@@ -243,7 +235,7 @@ def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
         return None
     before = answered.visit
     leg = call.legs.get(before.leg_id)
-    if leg is None or not leg.live or in_talk(call, leg):
+    if leg is None or not leg.live or call.in_talk(leg):
         return None
     if before.queue not in turn.fold.queues:
         _nowhere(turn, call_id, before.channel)
@@ -321,13 +313,7 @@ def _left(turn: Turn, event: ami.UserEvent, at: float) -> None:
 def _epoch_told(turn: Turn, event: ami.UserEvent, _at: float) -> None:
     text = event.headers.get("Epoch", "")
     if text.isascii() and text.isdigit() and len(text) < 19 and int(text) > turn.state.epoch:
-        fence(turn, int(text))
-
-
-def fence(turn: Turn, newer_epoch: int) -> None:
-    """A newer process has taken this PBX over: decide nothing from here on."""
-    if not turn.fenced:
-        turn.emit(d.ServerFenced(at=turn.now, epoch=turn.state.epoch, newer_epoch=newer_epoch))
+        handover.fence(turn, int(text))
 
 
 _DIALPLAN: Final[dict[str, Callable[[Turn, ami.UserEvent, float], None]]] = {

@@ -34,9 +34,10 @@ def sign_in(turn: Turn, agent: Agent, extension: str, *, took_over: bool) -> Non
 
 
 def sign_out(turn: Turn, agent: Agent, reason: str, at: float, *, by: str | None = None) -> None:
-    """Take the seat back."""
+    """Take the seat back. The panel says why only where nobody at this server did it."""
     assert agent.extension is not None
-    event = agents.changed(agent, "sign_out", at, by=by)
+    told = reason if reason == d.HANDED_OVER else None
+    event = agents.changed(agent, "sign_out", at, reason=told, by=by)
     turn.emit(
         d.AgentSignedOut(at=at, agent_id=agent.id, extension=agent.extension, reason=reason, by=by)
     )
@@ -221,8 +222,8 @@ def signed_in(turn: Turn, event: d.AgentSignedIn) -> None:
 
 
 def signed_out(turn: Turn, event: d.AgentSignedOut) -> None:
-    """Leave the native queues."""
-    if turn.link_up:
+    """Leave the native queues, unless they are a newer server's."""
+    if turn.link_up and not turn.fenced:
         for queue in turn.router.queues_of.get(event.agent_id, ()):
             turn.send(partial(c.NativeLeave, queue=queue, extension=event.extension))
 

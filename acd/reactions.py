@@ -106,7 +106,7 @@ def _in_its_place(turn: Turn, event: d.LegEnded) -> Leg | None:
         leg for leg in call.live_legs() if leg.leg_id not in leaving and leg.answered_at is not None
     ]
     parties = [leg for leg in others if leg.kind == "customer"] or others
-    if len(parties) != 1 or pbx.in_talk(call, parties[0], besides=leaving):
+    if len(parties) != 1 or call.in_talk(parties[0], besides=leaving):
         return None
     return parties[0]
 

@@ -333,7 +333,21 @@ class Fold:
             _move(kept, gone, into)
         state.visits_had[into] = state.visits_had.get(into, 0) + state.visits_had.pop(gone, 0)
 
-    def _call_ended(self, event: domain.CallEnded) -> None:
+    def _call_handed_over(self, event: domain.CallHandedOver) -> None:
+        """Nothing of the call stays here; the agents who were busy with it are signed out next."""
+        state, call_id = self.state, event.call_id
+        for leg_id in [each for each, leg in state.legs.items() if leg.call_id == call_id]:
+            self._take_leg(leg_id)
+        for offer in [each for each in state.offers.values() if each.call_id == call_id]:
+            self._take_offer(offer)
+        visit = self.visit_of(call_id)
+        if visit is not None and not self._take_visit(visit):
+            estimate.emptied(state.paces[visit.queue])
+        for agent in state.agents.values():
+            agent.recent.pop(call_id, None)
+        self._call_ended(event)
+
+    def _call_ended(self, event: domain.CallEnded | domain.CallHandedOver) -> None:
         state = self.state
         for kept in (state.answered, state.recordings, state.visits_had):
             kept.pop(event.call_id, None)
@@ -370,6 +384,16 @@ class Fold:
         visit = self.state.visits.get(event.visit_id)
         if visit is None:
             return
+        still_waiting = self._take_visit(visit)
+        pace = self.state.paces[visit.queue]
+        if event.reason == "answered":
+            estimate.answered(pace, event.at, still_waiting)
+            self._note_answer(visit, event.agent_id, event.at)
+        elif not still_waiting:
+            estimate.emptied(pace)
+
+    def _take_visit(self, visit: Visit) -> int:
+        """The caller does not wait any more; how many still do in that queue."""
         self.router.take_visit(visit.id)
         self.withheld.discard(visit.id)
         self._naming.get(visit.sticky_agent or "", {}).pop(visit.id, None)
@@ -378,12 +402,7 @@ class Fold:
         for kind in _OF_VISITS:
             self.timers.arm(kind, visit.id, None)
         self._forget(visit)
-        pace = self.state.paces[visit.queue]
-        if event.reason == "answered":
-            estimate.answered(pace, event.at, len(line))
-            self._note_answer(visit, event.agent_id, event.at)
-        elif not line:
-            estimate.emptied(pace)
+        return len(line)
 
     def _note_answer(self, visit: Visit, agent_id: AgentId | None, at: float) -> None:
         self.state.answered[visit.call_id] = Answered(agent_id, visit, at)
@@ -439,16 +458,13 @@ class Fold:
             self.place(visit, event.at)
 
     def _offer_ended(self, event: domain.OfferEnded) -> None:
-        offer = self.state.offers.pop(event.offer_id, None)
+        offer = self.state.offers.get(event.offer_id)
         if offer is None:
             return
-        self.timers.arm("offer", offer.id, None)
-        agent = self.state.agents.get(offer.agent_id)
-        if agent is not None:
-            agent.offer_id = None
-            if event.counts_as_miss:
-                agent.missed += 1
-                agent.idle_since = event.at
+        agent = self._take_offer(offer)
+        if agent is not None and event.counts_as_miss:
+            agent.missed += 1
+            agent.idle_since = event.at
         visit = self.state.visits.get(offer.visit_id)
         if visit is not None and visit.offer_id == offer.id:
             visit.offer_id = None
@@ -457,6 +473,15 @@ class Fold:
             if event.detail == offers.REFUSED:
                 visit.hold_until = event.at + offers.HOLD_SECONDS
             self.place(visit, event.at)
+
+    def _take_offer(self, offer: Offer) -> Agent | None:
+        """The offer is pending no more; the agent it was made to, if there still is one."""
+        del self.state.offers[offer.id]
+        self.timers.arm("offer", offer.id, None)
+        agent = self.state.agents.get(offer.agent_id)
+        if agent is not None:
+            agent.offer_id = None
+        return agent
 
     def _position_announced(self, event: domain.PositionAnnounced) -> None:
         visit = self.visit_of(event.call_id)
@@ -580,6 +605,7 @@ _HANDLERS: Final[dict[type, Callable[[Fold, Any], None]]] = {
     domain.LegLeft: Fold._leg_left,
     domain.LegEnded: Fold._leg_ended,
     domain.CallMerged: Fold._call_merged,
+    domain.CallHandedOver: Fold._call_handed_over,
     domain.CallEnded: Fold._call_ended,
     domain.QueueEntered: Fold._queue_entered,
     domain.QueueLeft: Fold._queue_left,

@@ -93,6 +93,14 @@ class Memory:
         self.connected_before = False
         self.pbx_restarted = False
 
+    def forget_calls(self) -> None:
+        """The calls, and what was under way for them, are another server's."""
+        for kept in (self.in_flight, self.leaving, self.undecided, self.sent_in_vain):
+            kept.clear()
+        self.foreign.clear()
+        self.withdrawing.clear()
+        self.overtaken.clear()
+
 
 class Turn:
     """The step in progress."""

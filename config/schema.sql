@@ -121,7 +121,8 @@ CREATE TABLE public.calls (
     ended_by text,
     ended_at timestamp with time zone,
     exact boolean NOT NULL,
-    waiting_since timestamp with time zone
+    waiting_since timestamp with time zone,
+    handed_over boolean DEFAULT false NOT NULL
 );
 
 
@@ -232,7 +233,8 @@ CREATE TABLE public.queue_visits (
     talk_seconds double precision NOT NULL,
     agent_id text,
     native boolean NOT NULL,
-    exact boolean NOT NULL
+    exact boolean NOT NULL,
+    handed_over boolean DEFAULT false NOT NULL
 );
 
 
@@ -696,4 +698,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261122000200'),
     ('20261122000300'),
     ('20261122000400'),
-    ('20261122000500');
+    ('20261122000500'),
+    ('20261122000600');

@@ -8,7 +8,7 @@ stamp is used, corrected by the measured clock offset. Words: the glossary in do
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -48,6 +48,8 @@ VisitEnd = Literal[
     "lost",
 ]
 OfferEnd = Literal["accepted", "rejected", "timed_out", "rescinded", "failed"]
+HANDED_OVER: Final = "handed_over"
+"""Reason of `AgentSignedOut`: another server has the PBX, and its calls."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -175,8 +177,20 @@ class CallMerged(CallEvent, frozen=True, kw_only=True, tag=True):
     merged_call_id: CallId
 
 
+class CallHandedOver(CallEvent, frozen=True, kw_only=True, tag=True):
+    """Another server has this call from here on, and its journal tells the whole of it.
+
+    A call that comes back to this node starts anew under the same id.
+
+    :param visit_id: the stay in a queue that the other server tells of again: the open one, or the
+        answered one whose talk goes on. Earlier ones are told of here alone.
+    """
+
+    visit_id: str | None = None
+
+
 class CallEnded(CallEvent, frozen=True, kw_only=True, tag=True):
-    """Last hang-up, exactly once for every CallStarted (a merged call ends by CallMerged).
+    """Last hang-up, once for every CallStarted that was not merged or handed over.
 
     :param talk_seconds: time in which a customer's leg and an agent's leg shared a bridge.
     :param agent_id: who talked first to the customer, None when nobody did.
@@ -397,7 +411,8 @@ class AgentSignedIn(AgentEvent, frozen=True, kw_only=True, tag=True):
 class AgentSignedOut(AgentEvent, frozen=True, kw_only=True, tag=True):
     """The agent left the seat.
 
-    :param reason: "self", "taken_over", "supervisor", "panel_lost", "shift_end", "floor_changed".
+    :param reason: "self", "taken_over", "supervisor", "panel_lost", "shift_end", "floor_changed",
+        HANDED_OVER.
     :param by: the leader who did it, None where none did.
     """
 
@@ -506,6 +521,7 @@ DomainEvent = (
     | LegEnded
     | CallTransferred
     | CallMerged
+    | CallHandedOver
     | CallEnded
     | QueueEntered
     | QueueLeft

@@ -13,12 +13,19 @@ from typing import Final
 from config.floor import Floor
 from cti.agi.server import Handler
 from cti.agi.wire import AgiRequest
-from cti.domain import CallEnded, CallMerged, CallStarted, DomainEvent, Recorded
+from cti.domain import (
+    CallEnded,
+    CallHandedOver,
+    CallMerged,
+    CallStarted,
+    DomainEvent,
+    Recorded,
+)
 from cti.inputs import CallbackWish, ConsentAnswer, Input, SurveyKey
 from cti.lookup import Callers, LookUp
 
 _UNIQUEID: Final = re.compile(r"[A-Za-z0-9_.-]{1,150}")
-_CALLS: Final = frozenset((CallStarted, CallEnded, CallMerged))
+_CALLS: Final = frozenset((CallStarted, CallEnded, CallMerged, CallHandedOver))
 _DIALLED: Final = re.compile(r"\+?[0-9]{3,20}")
 
 
@@ -134,5 +141,5 @@ class LastAgents:
                 caller = self._numbers.pop(call_id, None)
                 if caller is not None and agent_id is not None:
                     self._callers.note_agent(caller, agent_id)
-            case CallMerged(merged_call_id=merged):
-                self._numbers.pop(merged, None)
+            case CallMerged(merged_call_id=gone) | CallHandedOver(call_id=gone):
+                self._numbers.pop(gone, None)

@@ -68,6 +68,8 @@ class PbxSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     :param pbx_started_at: Asterisk's start by its local time, perhaps hours off; only a change
         means something: that it restarted.
     :param epoch: the epoch that this process set for itself on this connect.
+    :param held_by: the node that had the PBX's calls before this connect, None where none had.
+    :param overtaken_by: a newer epoch, which another server claimed while the state was read.
     :param device_states: device name ("PJSIP/8001") -> Asterisk's state word ("NOT_INUSE", ...).
     :param native_waiting: uniqueids that stand in a native queue now.
     :param clock_ahead_seconds: the PBX's clock, by which its dialplan tells moments, minus ours.
@@ -81,6 +83,8 @@ class PbxSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     native_members: list[NativeMember] = []
     native_waiting: list[str] = []
     clock_ahead_seconds: float = 0.0
+    held_by: str | None = None
+    overtaken_by: int | None = None
 
 
 class LinkUp(Input, frozen=True, kw_only=True):

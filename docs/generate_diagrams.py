@@ -38,15 +38,15 @@ def _agent_steps() -> Iterator[Step]:
 
 
 def diagram(steps: Iterable[Step]) -> str:
-    """A Mermaid state diagram; the state before the first event is drawn as the start."""
+    """A Mermaid state diagram; the state before the first event is drawn as start and end."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for state, label, after in steps:
         arrows.setdefault((state, after), []).append(label)
     lines = ["stateDiagram-v2"]
     for (state, after), labels in arrows.items():
-        start = "[*]" if state == tables.NONE else state
+        start, end = ("[*]" if each == tables.NONE else each for each in (state, after))
         label = ", ".join(filter(None, labels))
-        lines.append(f"    {start} --> {after}{f': {label}' if label else ''}")
+        lines.append(f"    {start} --> {end}{f': {label}' if label else ''}")
     last = {after for _, after in arrows} - {state for state, _ in arrows}
     lines += [f"    {state} --> [*]" for state in sorted(last)]
     return "\n".join(["```mermaid", *lines, "```"])

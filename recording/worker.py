@@ -19,6 +19,7 @@ import structlog
 
 from cti.domain import (
     CallEnded,
+    CallHandedOver,
     CallId,
     CallMerged,
     CallTransferred,
@@ -95,7 +96,7 @@ class Begun(msgspec.Struct, kw_only=True):
 CONCERNED: Final = frozenset(
     (
         *(RecordingStarted, RecordingPaused, RecordingResumed, RecordingStored, RecordingFaulty),
-        *(CallMerged, CallTransferred, CallEnded),
+        *(CallMerged, CallTransferred, CallHandedOver, CallEnded),
     )
 )
 """Events that change recordings; all others, and they are most, pass by."""
@@ -125,11 +126,13 @@ class Recordings:
             case RecordingFaulty() as event:
                 if begun := self.open.get(event.recording_id):
                     begun.faulty_at = event.at
-            case CallMerged() | CallTransferred() | CallEnded() as event:
+            case CallMerged() | CallTransferred() | CallHandedOver() | CallEnded() as event:
                 self._call_changed(event)
         return None
 
-    def _call_changed(self, event: CallMerged | CallTransferred | CallEnded) -> None:
+    def _call_changed(
+        self, event: CallMerged | CallTransferred | CallHandedOver | CallEnded
+    ) -> None:
         match event:
             case CallMerged():
                 for begun in self._of(event.merged_call_id):
@@ -137,6 +140,9 @@ class Recordings:
             case CallTransferred():
                 for begun in self._of(event.call_id):
                     begun.transferred_at = event.at if event.kind == "attended" else None
+            case CallHandedOver():  # and so is what was recorded
+                for begun in self._of(event.call_id):
+                    del self.open[begun.recording_id]
             case CallEnded():
                 for begun in self._of(event.call_id):
                     begun.end(event)

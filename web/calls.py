@@ -49,7 +49,10 @@ class Loose(pydantic.BaseModel):
 
 
 class CallLine(Loose):
-    """A call in the list. `number`, `name`: the customer's. `outcome`: null while it lasts."""
+    """A call in the list. `number`, `name`: the customer's. `outcome`: null while it lasts.
+
+    `handed_over`: another server has it and lists it; this is what was known here.
+    """
 
     call_id: str
     started_at: float
@@ -67,6 +70,7 @@ class CallLine(Loose):
     waited_seconds: float
     talk_seconds: float
     outcome: Outcome | None
+    handed_over: bool
     ended_by: Party | None
     transfers: int
     recordings: int
@@ -120,6 +124,7 @@ class VisitInfo(Loose):
     waited_seconds: float
     agent_id: str | None
     native: bool
+    handed_over: bool
 
 
 class OfferInfo(Loose):

@@ -170,7 +170,24 @@ class Fold:
         self._touch_call(call)
         self._end(merged)
 
-    def _call_ended(self, event: domain.CallEnded) -> None:
+    def _call_handed_over(self, event: domain.CallHandedOver) -> None:
+        """Another server shows it from here on, and counts its stay in the queue."""
+        call = self._state.calls.get(event.call_id)
+        visit = self._drop_visit(event.visit_id or "")
+        if visit:
+            self._queue(visit.queue).offered -= 1
+        elif call and call.queue and event.visit_id:
+            queue = self._queue(call.queue)
+            queue.offered -= 1
+            queue.answered -= 1
+            queue.answered_in_time -= call.in_time
+            self._touch_queue(queue.name)
+        offers = self._state.offers.items()
+        for offer_id in [key for key, offer in offers if offer.call_id == event.call_id]:
+            self._drop_offer(offer_id)
+        self._call_ended(event)
+
+    def _call_ended(self, event: domain.CallEnded | domain.CallHandedOver) -> None:
         call = self._state.calls.get(event.call_id)
         if call:
             call.legs = {}
@@ -233,12 +250,16 @@ class Fold:
 
     def _count_end(self, queue: QueueNow, event: domain.QueueLeft, still_waiting: int) -> None:
         settings = self._picture.queue_settings.get(queue.name) or QueueSettings(name="unknown")
+        in_time = event.waited_seconds <= settings.service_level_seconds
+        call = self._state.calls.get(event.call_id)
+        if call:
+            call.in_time = in_time
         if event.reason == "abandoned":
             queue.abandoned += 1
             queue.abandoned_short += event.waited_seconds <= settings.short_abandon_seconds
         if event.reason == "answered":
             queue.answered += 1
-            queue.answered_in_time += event.waited_seconds <= settings.service_level_seconds
+            queue.answered_in_time += in_time
             answered(queue.pace, event.at, still_waiting)
         elif not still_waiting:
             emptied(queue.pace)
@@ -392,6 +413,7 @@ _APPLY: Mapping[type[domain.Event], Callable[[Fold, Any], None]] = {
     domain.LegResumed: Fold._leg_held,
     domain.LegEnded: Fold._leg_ended,
     domain.CallMerged: Fold._call_merged,
+    domain.CallHandedOver: Fold._call_handed_over,
     domain.CallEnded: Fold._call_ended,
     domain.QueueEntered: Fold._queue_entered,
     domain.QueueLeft: Fold._queue_left,

@@ -133,6 +133,7 @@ class CallNow(msgspec.Struct):
     """A call, kept until it has ended and no agent wraps it up any more.
 
     :param agents: who was offered it or took part.
+    :param in_time: it was last answered within the service level.
     """
 
     call_id: CallId
@@ -141,6 +142,7 @@ class CallNow(msgspec.Struct):
     queue: QueueName | None = None
     answered_at: float | None = None
     ended: bool = False
+    in_time: bool = False
     legs: dict[str, LegNow] = msgspec.field(default_factory=dict)
     agents: list[AgentId] = msgspec.field(default_factory=list)
     recording_id: str | None = None

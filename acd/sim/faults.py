@@ -17,12 +17,12 @@ from acd.core import Core
 from acd.sim.channels import Customer, Phone
 from acd.sim.clockwork import Clockwork
 from acd.sim.handset import Handset
-from acd.sim.judging import judge_call, judge_journal
+from acd.sim.judging import judge_call, judge_journal, told_twice
 from acd.sim.pbx import OUTSIDE, SimPbx
 from acd.sim.server import SimServer
 from acd.sim.watching import Watch
 from config.floor import Floor
-from cti.domain import OfferMade, RecordingStarted
+from cti.domain import CallEvent, CallHandedOver, OfferMade, RecordingStarted
 from cti.inputs import (
     ClearNextState,
     ExtendWrapUp,
@@ -180,6 +180,9 @@ class FaultRun:
         self.server.on_death = self._died
         self.server.on_step = self._stepped
         pbx.hook = self.server.step
+        self._rival = self._make_server("rival", 0.02)
+        self._rival.on_step = lambda: self._check(self._rival)
+        self._unowned: set[str] = set()
         self._watching = Watch(self.server, self._floor)
         self._requests = 0
         self._watched: list[Customer] = []
@@ -220,6 +223,7 @@ class FaultRun:
         self._heal()
         self._clock.run_until(self._end + QUIET_SECONDS)
         self._judge()
+        self._judge_rival()
         self.verdict.faults["crash"] = self.server.crashes
         return self.verdict
 
@@ -337,11 +341,9 @@ class FaultRun:
             case "phone":
                 self._phone_dies(f"80{self._rng.randrange(AGENTS):02}", away)
             case "pbx":
-                self.server.cut()
-                self.pbx.restart()
-                self._clock.after(away, self.server.connect)
+                self._pbx_dies(away)
             case "rival":
-                self._rival()
+                self._take_over()
         self._clock.after(self._rng.expovariate(1 / 30), self._fault)
 
     def _died(self) -> None:
@@ -353,21 +355,36 @@ class FaultRun:
             for number in range(AGENTS):
                 self.server.step(PanelAlive(agent_id=f"a{number}"))
 
-    def _rival(self) -> None:
-        """A second server takes the PBX over; somebody ends it and starts the first anew."""
-        rival = self._make_server("rival", 0.02)
-        rival.on_step = lambda: self._check(rival)
-        rival.start()
-        seconds = self._rng.uniform(0.5, SECOND_SERVER_SECONDS)
-        self._clock.after(seconds, partial(self._settle_rivals, rival))
+    def _take_over(self) -> None:
+        """A second server takes the PBX over; somebody ends it and starts the first anew.
 
-    def _settle_rivals(self, rival: SimServer) -> None:
+        The first one may have died before, so that it does not learn of the second in time.
+        """
+        if self._rival.alive:
+            self._rival.kill()
+        if self._rng.random() < 0.3 and self.server.alive:
+            self.server.kill()
+        self._rival.start()
+        self._clock.after(self._rng.uniform(0.5, SECOND_SERVER_SECONDS), self._settle_rivals)
+
+    def _settle_rivals(self) -> None:
         if self._rng.random() < 0.5:
-            rival.kill()
+            self._rival.kill()
         else:  # it learns of the first one's new epoch, and stops by itself
-            self._clock.after(self._rng.uniform(1, 20), rival.kill)
+            self._clock.after(self._rng.uniform(1, 20), self._rival.kill)
         if self.server.alive:
             self.server.kill()
+
+    def _pbx_dies(self, away: float) -> None:
+        """And is started anew. It has forgotten whose its calls were.
+
+        So a server that was away when another had them takes them for lost with the PBX.
+        """
+        for server in (self.server, self._rival):
+            server.cut()
+            self._unowned.update(leg for call in server.core.calls.live() for leg in call.legs)
+            self._clock.after(away, server.connect)
+        self.pbx.restart()
 
     def _phone_dies(self, extension: str, away: float) -> None:
         self.pbx.set_registered(extension, False)
@@ -414,6 +431,14 @@ class FaultRun:
                 self._clock.after(300.0, partial(self._check_recording, record.event))
 
     def _check_recording(self, event: RecordingStarted) -> None:
+        """What the server's recording worker finds, if the call is still the server's."""
+        handed_over = CallHandedOver in {
+            type(record.event)
+            for record in self.server.journal
+            if isinstance(record.event, CallEvent) and record.event.call_id == event.call_id
+        }
+        if handed_over:
+            return
         self.server.step(
             RecordingChecked(
                 call_id=event.call_id, recording_id=event.recording_id, fault="missing"
@@ -452,6 +477,19 @@ class FaultRun:
         if seqs != list(range(1, len(seqs) + 1)):
             self._broken("the journal's numbers have holes or repeats")
         self._judge_replay()
+
+    def _judge_rival(self) -> None:
+        """The second server comes back once more, and finds what became of its calls."""
+        events = [record.event for record in self.server.journal]
+        if not self._rival.alive:
+            self._rival.start()
+            self._clock.run_until(self._clock.now + 10)
+        others = [record.event for record in self._rival.journal]
+        for words in judge_journal(others):
+            self._broken(f"rival: {words}")
+        for leg_id in told_twice([events, others]):
+            if leg_id not in self._unowned:
+                self._broken(f"channel {leg_id} stands in the calls of both servers")
 
     def _judge_replay(self) -> None:
         replayed = Core(self._floor, "sim")

@@ -16,13 +16,17 @@ from cti import domain as d
 TALK_SLACK_SECONDS: Final = 0.15
 """Moments are told so exactly: the clock offset is measured, and threads tell in any order."""
 PLACE_SLACK_SECONDS: Final = 1.0
+NEWS_SECONDS: Final = 0.5
+"""So long it may take until a server hears that another has the PBX."""
 
 
 def judge_journal(events: list[d.DomainEvent]) -> Iterator[str]:
     """What the journal of one node shows to be wrong, when every caller has left."""
-    started = Counter(e.call_id for e in events if isinstance(e, d.CallStarted))
-    ended = Counter(e.call_id for e in events if isinstance(e, d.CallEnded))
-    merged = Counter(e.merged_call_id for e in events if isinstance(e, d.CallMerged))
+    yield from _hand_overs(events)
+    told = told_here(events)
+    started = Counter(e.call_id for e in told if isinstance(e, d.CallStarted))
+    ended = Counter(e.call_id for e in told if isinstance(e, d.CallEnded))
+    merged = Counter(e.merged_call_id for e in told if isinstance(e, d.CallMerged))
     yield from (f"call {call} started {n} times" for call, n in started.items() if n != 1)
     for call in started:
         if ended[call] + merged[call] != 1:
@@ -30,19 +34,70 @@ def judge_journal(events: list[d.DomainEvent]) -> Iterator[str]:
     yield from (f"call {call} ended but never started" for call in ended if call not in started)
     yield from _pairs(
         "visit",
-        [e.visit_id for e in events if isinstance(e, d.QueueEntered)],
-        [e.visit_id for e in events if isinstance(e, d.QueueLeft)],
+        [e.visit_id for e in told if isinstance(e, d.QueueEntered)],
+        [e.visit_id for e in told if isinstance(e, d.QueueLeft)],
     )
     yield from _pairs(
         "offer",
-        [e.offer_id for e in events if isinstance(e, d.OfferMade)],
-        [e.offer_id for e in events if isinstance(e, d.OfferEnded)],
+        [e.offer_id for e in told if isinstance(e, d.OfferMade)],
+        [e.offer_id for e in told if isinstance(e, d.OfferEnded)],
     )
     yield from _departures(events)
     hands = _Hands()
     for event in events:
         yield from hands.take(event)
     yield from hands.left_over()
+
+
+def told_here(events: list[d.DomainEvent]) -> list[d.DomainEvent]:
+    """The events but for those of calls that were handed over to another server.
+
+    Such a call may have come back: what it was from then on is told here.
+    """
+    lives: dict[d.CallId, list[int]] = {}
+    elsewhere: set[int] = set()
+    for place, event in enumerate(events):
+        if not isinstance(event, d.CallEvent):
+            continue
+        lives.setdefault(event.call_id, []).append(place)
+        if isinstance(event, d.CallMerged):
+            lives[event.call_id] += lives.pop(event.merged_call_id, [])
+        elif isinstance(event, d.CallHandedOver):
+            elsewhere.update(lives.pop(event.call_id))
+    return [event for place, event in enumerate(events) if place not in elsewhere]
+
+
+def _hand_overs(events: list[d.DomainEvent]) -> Iterator[str]:
+    """Only a live call is handed over."""
+    live: set[d.CallId] = set()
+    for event in events:
+        match event:
+            case d.CallStarted():
+                live.add(event.call_id)
+            case d.CallEnded(call_id=over) | d.CallMerged(merged_call_id=over):
+                live.discard(over)
+            case d.CallHandedOver():
+                if event.call_id not in live:
+                    yield f"call {event.call_id} is handed over and does not live"
+                live.discard(event.call_id)
+
+
+def told_twice(journals: list[list[d.DomainEvent]]) -> Iterator[d.LegId]:
+    """Legs whose end several journals of one PBX tell, in a call of their own.
+
+    A leg that ended while the news of a takeover was on the way may be told by both servers.
+    """
+    ends: dict[d.LegId, list[float]] = {}
+    for journal in journals:
+        for leg_id, at in {
+            e.leg_id: e.at for e in told_here(journal) if isinstance(e, d.LegEnded)
+        }.items():
+            ends.setdefault(leg_id, []).append(at)
+    fenced = [e.at for journal in journals for e in journal if isinstance(e, d.ServerFenced)]
+    for leg_id, times in ends.items():
+        late = any(0 <= at - min(times) <= NEWS_SECONDS for at in fenced)
+        if len(times) > 1 and not late:
+            yield leg_id
 
 
 class _Hands:
@@ -53,6 +108,7 @@ class _Hands:
         self._offers: dict[d.OfferId, d.OfferMade] = {}
         self._waiting: dict[str, d.CallId] = {}
         self._left: dict[str, d.QueueLeft] = {}
+        self._into: dict[d.CallId, d.CallId] = {}
 
     def take(self, event: d.DomainEvent) -> Iterator[str]:
         """Fold one event; tell what it breaks."""
@@ -66,6 +122,10 @@ class _Hands:
                 yield from self._offered(event)
             case d.OfferEnded():
                 yield from self._offer_ended(event)
+            case d.CallMerged():
+                self._into[event.merged_call_id] = event.call_id
+            case d.CallHandedOver():
+                self._handed_over(event.call_id)
             case d.AgentStateChanged():
                 self._agents[event.agent_id] = event.state
 
@@ -79,6 +139,15 @@ class _Hands:
         if event.call_id in self._waiting.values():
             yield f"call {event.call_id} waits twice, in visit {event.visit_id} too"
         self._waiting[event.visit_id] = event.call_id
+
+    def _handed_over(self, call_id: d.CallId) -> None:
+        """The caller waits at another server, and is offered there."""
+        family = {call_id}
+        while more := {gone for gone, into in self._into.items() if into in family} - family:
+            family |= more
+        self._waiting = {key: call for key, call in self._waiting.items() if call not in family}
+        self._offers = {key: e for key, e in self._offers.items() if e.call_id not in family}
+        self._into = {gone: into for gone, into in self._into.items() if gone not in family}
 
     def _offered(self, event: d.OfferMade) -> Iterator[str]:
         what = f"offer {event.offer_id} of call {event.call_id} to agent {event.agent_id}"
@@ -116,6 +185,8 @@ def _departures(events: list[d.DomainEvent]) -> Iterator[str]:
             if event.reason == "withdrawn" and hung_up and not replaced:
                 yield f"visit {event.visit_id} is withdrawn from a caller who hung up"
             last[event.call_id] = event.reason
+        elif isinstance(event, d.CallHandedOver):
+            last.pop(event.call_id, None)
         elif isinstance(event, d.CallEnded):
             reason, outcome = last.get(event.call_id), event.outcome
             said = outcome not in ("answered", "lost")

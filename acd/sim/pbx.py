@@ -62,6 +62,7 @@ class SimPbx:
         self.started_at = clock.now
         self.heartbeat = self.tell.now
         self.epoch = 0
+        self.held_by: str | None = None
         self.customers: dict[str, Customer] = {}
         self.phones: dict[str, Phone] = {}
         self.queues: set[str] = set()
@@ -240,12 +241,16 @@ class SimPbx:
             },
         )
 
-    def snapshot(self, at: float, channels: list[ChannelState], epoch: int) -> PbxSnapshot:
-        """The whole state: `channels` were read before, the rest is read now."""
+    def snapshot(
+        self, at: float, channels: list[ChannelState], epoch: int, held_by: str | None
+    ) -> PbxSnapshot:
+        """The whole state: `channels` and the last two were read before, the rest is read now."""
         return PbxSnapshot(
             at=at,
             pbx_started_at=float(int(self.started_at)),
             epoch=epoch,
+            held_by=held_by,
+            overtaken_by=self.epoch if self.epoch > epoch else None,
             channels=channels,
             device_states={phone.device: phone.state for phone in self.phones.values()},
             native_members=[
@@ -277,6 +282,7 @@ class SimPbx:
             phone.channels.clear()
         self.started_at = self.clock.now
         self.epoch = 0
+        self.held_by = None
         self.heartbeat = 0
 
     # --- the dialplan: waiting ----------------------------------------------------------------

@@ -127,29 +127,34 @@ class SimServer:
         self.connected = True
         self._stalled_until = 0.0
         began = self._arrives = self._departs = self._clock.now
+        held_by = self.pbx.held_by
         if not self.fenced:
             self.epoch = self.pbx.claim(self.node)
         self._clock.after(
             self._rng.uniform(0, self._syncing),
-            partial(self._channels_read, self._connection, began),
+            partial(self._channels_read, self._connection, began, held_by),
         )
 
-    def _channels_read(self, connection: int, began: float) -> None:
+    def _channels_read(self, connection: int, began: float, held_by: str | None) -> None:
         if connection != self._connection:
             return
         channels = self.pbx.channel_states()
-        read = partial(self._state_read, connection, began, channels)
+        read = partial(self._state_read, connection, began, channels, held_by)
         self._clock.after(self._rng.uniform(0, self._syncing), read)
 
-    def _state_read(self, connection: int, began: float, channels: list[ChannelState]) -> None:
+    def _state_read(
+        self, connection: int, began: float, channels: list[ChannelState], held_by: str | None
+    ) -> None:
         if connection != self._connection:
             return
-        snapshot = self.pbx.snapshot(began, channels, self.epoch)
+        snapshot = self.pbx.snapshot(began, channels, self.epoch, held_by)
         gap_from, gap_to = self._last_event, None if self._last_event is None else began
         self._ready = True
         self.healthy_since = self._clock.now
         buffered, self._buffer = self._buffer, []
         self.step(LinkUp(snapshot=snapshot, gap_from=gap_from, gap_to=gap_to))
+        if self.alive and not self.fenced:
+            self.pbx.held_by = self.node
         for item in buffered:
             if connection == self._connection:
                 self._last_event = item.at

@@ -7,7 +7,7 @@ of a replayed journal equals the one that was kept live.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -189,6 +189,15 @@ class Call(msgspec.Struct):
         legs = [leg for leg in self.live_legs() if leg.agent_id == agent_id]
         return legs[-1] if legs else None
 
+    def in_talk(self, leg: Leg, besides: Collection[LegId | None] = ()) -> bool:
+        """Whether the leg shares its room with another of the call, these left aside."""
+        others = (
+            other.room
+            for other in self.live_legs()
+            if other is not leg and other.leg_id not in besides
+        )
+        return leg.room is not None and leg.room in others
+
     def open_visit(self) -> Visit | None:
         """The visit in which the caller waits now."""
         return next((v for v in self.visits.values() if v.left_at is None), None)
@@ -247,6 +256,7 @@ class Book:
             d.LegEnded: self._leg_ended,
             d.CallTransferred: self._call_transferred,
             d.CallMerged: self._call_merged,
+            d.CallHandedOver: self._call_handed_over,
             d.CallEnded: self._call_ended,
             d.QueueEntered: self._queue_entered,
             d.QueueLeft: self._queue_left,
@@ -469,6 +479,10 @@ class Book:
         self._leave_room(leg)
         self._end_hold(call, leg)
         self._tell_talk(call, leg)
+        self._lose(leg)
+
+    def _lose(self, leg: Leg) -> None:
+        """Find the leg by its channel or its extension no more."""
         self._forget_name(leg)
         if leg.extension is not None:
             legs = self._legs_of_extension[leg.extension]
@@ -528,17 +542,30 @@ class Book:
         _take_over(call, other)
         self._tell_talk(call, None)
 
+    def _call_handed_over(self, event: d.CallHandedOver) -> None:
+        """Nothing is kept of it, so that it may start anew when it comes back."""
+        if (call := self._call_step(event)) is None:
+            return
+        for leg in call.live_legs():
+            self._leave_room(leg)
+            self._lose(leg)
+        self._forget_linkedids(call)
+        self._forget(call)
+
     def _call_ended(self, event: d.CallEnded) -> None:
         if (call := self._call_step(event)) is None:
             return
         call.ended_at, call.outcome, call.ended_by = event.at, event.outcome, event.ended_by
         call.talk_seconds, call.talking_since = event.talk_seconds, None
-        for linkedid in call.linkedids:
-            if self.linkedids.get(linkedid) is call:
-                del self.linkedids[linkedid]
+        self._forget_linkedids(call)
         self._ended.append(call.call_id)
         if len(self._ended) > ENDED_CALLS_KEPT:
             self._forget(self.calls[self._ended.popleft()])
+
+    def _forget_linkedids(self, call: Call) -> None:
+        for linkedid in call.linkedids:
+            if self.linkedids.get(linkedid) is call:
+                del self.linkedids[linkedid]
 
     def _forget(self, call: Call) -> None:
         for call_id in (call.call_id, *call.merged):

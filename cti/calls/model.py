@@ -150,6 +150,17 @@ class Calls:
         leg_id = self._book.names.get(name)
         return None if leg_id is None else self._book.owners.get(leg_id)
 
+    def recording_found(self, uniqueid: str, file: str, at: float) -> list[DomainEvent]:
+        """What to tell of a file into which a live channel is or was recorded, if it is news."""
+        found = self._leg(uniqueid)
+        if found is None or not FILE_NAME.fullmatch(file):
+            return []
+        call = found[0]
+        if any(each.file == file for each in call.recordings.values()):
+            return []
+        visit = next(reversed(call.visits.values()), None)
+        return [_recorded(call, file, None if visit is None else visit.queue, at)]
+
     def at_extension(self, extension: str) -> list[tuple[Call, Leg]]:
         """The live legs at one of our extensions, each with its call."""
         calls = ((leg_id, self._book.owners[leg_id]) for leg_id in self._book.legs_at(extension))
@@ -399,15 +410,7 @@ class Calls:
         if not FILE_NAME.fullmatch(file):
             return []
         visit = call.open_visit()
-        return [
-            d.RecordingStarted(
-                at=at,
-                call_id=call.call_id,
-                recording_id=f"{call.call_id}-r{len(call.recordings) + 1}",
-                file=file,
-                queue=None if visit is None else visit.queue,
-            )
-        ]
+        return [_recorded(call, file, None if visit is None else visit.queue, at)]
 
     def _recording_again(self, call: Call, recording: Recording, at: float) -> list[DomainEvent]:
         """The next agent's sound goes into the same file. Who paused it is gone, and so is that."""
@@ -437,6 +440,13 @@ class Calls:
 
 def _joined(call_id: CallId, leg_id: str, room: str, at: float) -> d.LegJoined:
     return d.LegJoined(at=at, call_id=call_id, leg_id=leg_id, bridge_id=room)
+
+
+def _recorded(call: Call, file: str, queue: str | None, at: float) -> d.RecordingStarted:
+    recording_id = f"{call.call_id}-r{len(call.recordings) + 1}"
+    return d.RecordingStarted(
+        at=at, call_id=call.call_id, recording_id=recording_id, file=file, queue=queue
+    )
 
 
 def _outcome(call: Call) -> d.Outcome:

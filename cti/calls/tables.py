@@ -17,10 +17,16 @@ Table = dict[str, dict[type[d.Event], str]]
 
 CALL: Final[Table] = {
     NONE: {d.CallStarted: "live"},
-    "live": {d.CallTransferred: "live", d.CallMerged: "live", d.CallEnded: "ended"},
+    "live": {
+        d.CallTransferred: "live",
+        d.CallMerged: "live",
+        d.CallEnded: "ended",
+        d.CallHandedOver: NONE,
+    },
     "ended": {},
 }
-"""A call that became part of another one is gone; its id finds the other call from then on."""
+"""A call that became part of another one is gone; its id finds the other call from then on.
+One that another server has is forgotten, and may come back."""
 
 LEG: Final[Table] = {
     NONE: {d.LegStarted: "down"},

@@ -142,6 +142,8 @@ def detail(call_id: str, node: str, records: Iterable[Recorded]) -> CallDetail |
     if call is None:
         return None
     visits = _folded(VisitFold(node), records).values()
+    # Of a call that was handed over, whoever has it stores what was recorded.
+    recordings = [] if call.handed_over else _folded(RecordingFold(node), records).values()
     return CallDetail(
         call=call,
         legs=_legs(events),
@@ -157,7 +159,7 @@ def detail(call_id: str, node: str, records: Iterable[Recorded]) -> CallDetail |
             for event in events
             if isinstance(event, domain.CallTransferred)
         ],
-        recordings=list(_folded(RecordingFold(node), records).values()),
+        recordings=list(recordings),
         dispositions=[
             _copied(DispositionDetail, event)
             for event in events

@@ -39,4 +39,5 @@ SELECT
     ) AS gap
 FROM found
 GROUP BY queue, begin
+HAVING sum(entered) > 0
 ORDER BY begin, queue

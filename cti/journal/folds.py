@@ -59,10 +59,13 @@ def _appended(items: tuple[str, ...], *more: str | None) -> tuple[str, ...]:
 
 
 def _queue_entered(call: CallRow, event: domain.QueueEntered) -> CallRow:
-    """`entered_at` goes back to the first entering: what was waited since then is counted."""
+    """`entered_at` goes back to the first entering: what was waited since then is counted.
+
+    Who was handed over while waiting has waited on.
+    """
     return replace(
         call,
-        waiting_since=moment(event.at if call.queues else event.entered_at),
+        waiting_since=call.waiting_since or moment(event.at if call.queues else event.entered_at),
         queues=_appended(call.queues, event.queue),
         customer_id=event.customer_id or call.customer_id,
         customer_name=event.customer_name or call.customer_name,
@@ -108,6 +111,18 @@ def _call_ended(call: CallRow, event: domain.CallEnded) -> CallRow:
     )
 
 
+def _call_handed_over(call: CallRow, event: domain.CallHandedOver) -> CallRow:
+    """What is recorded is told again too, by whoever has the call."""
+    return replace(call, handed_over=True, ended_at=moment(event.at), recordings=0)
+
+
+def _come_back(call: CallRow) -> CallRow | None:
+    """The row of a call that was handed over, or merged into one that was, and that starts anew."""
+    if not call.handed_over and call.merged_into is None:
+        return None
+    return replace(call, handed_over=False, merged_into=None, ended_at=None, exact=False)
+
+
 CallStep = Callable[[CallRow, Any], CallRow]
 
 _CALL_STEPS: dict[type[domain.Event], CallStep] = {
@@ -120,6 +135,7 @@ _CALL_STEPS: dict[type[domain.Event], CallStep] = {
     domain.ConsentGiven: lambda call, event: replace(call, consent=event.consent),
     domain.SurveyAnswered: lambda call, event: replace(call, survey_score=event.score),
     domain.DispositionSaved: lambda call, event: replace(call, disposition=event.code),
+    domain.CallHandedOver: _call_handed_over,
     domain.CallEnded: _call_ended,
 }
 
@@ -141,7 +157,9 @@ class CallFold(Fold[CallRow]):
     def apply(self, states: Mapping[str, CallRow], seq: int, event: AnyEvent) -> dict[str, CallRow]:
         """A start is taken once; what comes without its start is marked inexact."""
         if isinstance(event, domain.CallStarted):
-            return {} if event.call_id in states else {event.call_id: self._started(event)}
+            known = states.get(event.call_id)
+            started = self._started(event) if known is None else _come_back(known)
+            return {} if started is None else {event.call_id: started}
         call = states.get(event.call_id) or self._unheard(event)
         if isinstance(event, domain.CallMerged):
             return self._merged(call, states.get(event.merged_call_id), event)
@@ -202,11 +220,14 @@ class VisitFold(Fold[VisitRow]):
         domain.QueueLeft,
         domain.NativeEntered,
         domain.CallMerged,
+        domain.CallHandedOver,
         domain.CallEnded,
     )
 
     def keys(self, event: AnyEvent) -> Iterable[str]:
         """The visit, or the call whose visits are meant."""
+        if isinstance(event, domain.CallHandedOver):
+            return (event.visit_id,) if event.visit_id else ()
         if isinstance(event, domain.CallMerged):
             return (event.merged_call_id,)
         return (event.call_id if isinstance(event, domain.CallEnded) else event.visit_id,)
@@ -223,6 +244,8 @@ class VisitFold(Fold[VisitRow]):
                 visit.visit_id: visit
                 for visit in shared_talk(_visits_of(states, event.call_id), event)
             }
+        if isinstance(event, domain.CallHandedOver):
+            return self._handed_over(states.get(event.visit_id or ""), event)
         visit = states.get(event.visit_id) or self._entered(event)
         return {visit.visit_id: self._changed(visit, event)}
 
@@ -244,6 +267,13 @@ class VisitFold(Fold[VisitRow]):
             entered_at=moment(entered),
             exact=exact,
         )
+
+    @staticmethod
+    def _handed_over(visit: VisitRow | None, event: domain.CallHandedOver) -> dict[str, VisitRow]:
+        if visit is None:
+            return {}
+        left_at = visit.left_at or moment(event.at)
+        return {visit.visit_id: replace(visit, handed_over=True, left_at=left_at)}
 
     @staticmethod
     def _changed(visit: VisitRow, event: AnyEvent) -> VisitRow:
@@ -272,7 +302,7 @@ def shared_talk(visits: Iterable[VisitRow], event: domain.CallEnded) -> list[Vis
     its answer and the next entering.
     """
     answered = sorted(
-        (visit for visit in visits if visit.reason == "answered"),
+        (visit for visit in visits if visit.reason == "answered" and not visit.handed_over),
         key=lambda visit: (visit.left_at or visit.entered_at, visit.visit_id),
     )
     if not answered or any(visit.talk_seconds for visit in answered):
@@ -310,9 +340,19 @@ class Thresholds:
 
 
 def figures(visit: VisitRow, thresholds: Thresholds) -> FiguresRow:
-    """What one visit counts for in its queue's quarter of an hour."""
+    """What one visit counts for in its queue's quarter of an hour.
+
+    One that was handed over adds nothing. Only the longest wait, which is never taken back, stays.
+    """
     service_level, short = thresholds.of(visit.queue)
     waited = round(visit.waited_seconds, 3)
+    if visit.handed_over:
+        return FiguresRow(
+            node=visit.node,
+            queue=visit.queue,
+            quarter=quarter(visit.entered_at),
+            longest_wait_seconds=waited,
+        )
     answered, abandoned = visit.reason == "answered", visit.reason == "abandoned"
     is_short = abandoned and visit.waited_seconds <= short
     return FiguresRow(
@@ -386,16 +426,23 @@ class IntervalFold(Fold[Intervals]):
     def apply(
         self, states: Mapping[str, Intervals], seq: int, event: AnyEvent
     ) -> dict[str, Intervals]:
-        """Close the open interval and begin the next where it ended."""
+        """Close the open interval and begin the next where it ended.
+
+        Who is handed over to another server has no state here, not even that of being signed out.
+        """
         intervals = states.get(event.agent_id, ())
         state, reason, call_id = self._now(event)
-        last = intervals[-1] if intervals else None
+        last = intervals[-1] if intervals and intervals[-1].to_at is None else None
         if last and self._continues(last, event, (state, reason, call_id)):
+            return {}
+        if not last and isinstance(event, domain.AgentStateChanged) and state == "signed_out":
             return {}
         begin = moment(event.at)
         if last:
             begin = max(begin, last.from_at)
             intervals = (*intervals[:-1], replace(last, to_at=begin))
+        if reason == domain.HANDED_OVER:
+            return {event.agent_id: intervals} if last else {}
         opened = IntervalRow(
             node=self.node,
             seq=seq,

@@ -83,11 +83,11 @@ async def list_calls(
     limit: int = 50,
     cursor: str | None = None,
 ) -> CallPage:
-    """A page of calls without those that were merged into others.
+    """A page of calls without those that were merged into others or that another server has.
 
     :raises BadCursorError: `cursor` is not `CallPage.next` of a page before.
     """
-    conditions, arguments = ["merged_into IS NULL"], list[object]()
+    conditions, arguments = ["merged_into IS NULL AND NOT handed_over"], list[object]()
 
     def add(condition: str, *values: object) -> None:
         numbers = range(len(arguments) + 1, len(arguments) + len(values) + 1)

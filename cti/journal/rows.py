@@ -8,7 +8,10 @@ import msgspec
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as lists and reports show it; see the migration for the columns."""
+    """One call as lists and reports show it; see the migration for the columns.
+
+    :param handed_over: another server has it, and that one's row is the call's.
+    """
 
     call_id: str
     node: str
@@ -35,6 +38,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     survey_score: int | None = None
     consent: bool | None = None
     merged_into: str | None = None
+    handed_over: bool = False
     outcome: str | None = None
     ended_by: str | None = None
     ended_at: datetime | None = None
@@ -42,7 +46,10 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VisitRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One call's stay in one queue; `reason` is a `cti.domain.VisitEnd`, None while it waits."""
+    """One call's stay in one queue; `reason` is a `cti.domain.VisitEnd`, None while it waits.
+
+    :param handed_over: another server tells of it again; it counts nothing here.
+    """
 
     visit_id: str
     node: str
@@ -55,6 +62,7 @@ class VisitRow(msgspec.Struct, frozen=True, kw_only=True):
     talk_seconds: float = 0.0
     agent_id: str | None = None
     native: bool = False
+    handed_over: bool = False
     exact: bool = True
 
 

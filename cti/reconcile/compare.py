@@ -142,7 +142,7 @@ class _Comparison:
                     leg = self._journal.legs[leg_id]
                     if leg.roles[0].call_id == call.call_id and leg_id in self._pbx.channels:
                         yield from self._moments(call, leg, self._pbx.channels[leg_id])
-                if call.merged_into is None:
+                if call.merged_into is None and not call.handed_over:
                     yield from self._end_of(call)
 
     def _twice(self, call: JournalCall) -> Iterator[Difference]:
@@ -192,7 +192,9 @@ class _Comparison:
         self, call: JournalCall, leg: JournalLeg, channel: Channel
     ) -> Iterator[Difference]:
         """Start, answer and end of a leg by both books."""
-        moments = [("ended", leg.ended_at if leg.exact else None, channel.ended_at)]
+        moments = []
+        if not leg.handed_over:
+            moments.append(("ended", leg.ended_at if leg.exact else None, channel.ended_at))
         if not call.adopted:
             moments.append(("started", leg.started_at, channel.started_at))
             if not self._talks_unheard(channel):

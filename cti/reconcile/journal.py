@@ -21,7 +21,10 @@ class Role(msgspec.Struct, frozen=True):
 
 
 class JournalLeg(msgspec.Struct, kw_only=True):
-    """A leg; epoch seconds, None where the journal does not tell. `ends`: how often it ended."""
+    """A leg; epoch seconds, None where the journal does not tell. `ends`: how often it ended.
+
+    :param handed_over: with its call; it may start anew.
+    """
 
     leg_id: str
     channel: str
@@ -31,6 +34,7 @@ class JournalLeg(msgspec.Struct, kw_only=True):
     ends: int = 0
     starts: int = 1
     exact: bool = True
+    handed_over: bool = False
     roles: list[Role] = msgspec.field(default_factory=list)
 
     def role_at(self, at: float) -> Role | None:
@@ -43,7 +47,10 @@ class JournalLeg(msgspec.Struct, kw_only=True):
 
 
 class JournalCall(msgspec.Struct, kw_only=True):
-    """A call; `ended` holds all its ends, which should be one at most."""
+    """A call; `ended` holds all its ends, which should be one at most.
+
+    :param handed_over: another server has it and tells the rest; it may start anew.
+    """
 
     call_id: str
     linkedid: str
@@ -52,6 +59,7 @@ class JournalCall(msgspec.Struct, kw_only=True):
     starts: int = 1
     ended: list[domain.CallEnded] = msgspec.field(default_factory=list)
     merged_into: str | None = None
+    handed_over: bool = False
     leg_ids: set[str] = msgspec.field(default_factory=set)
 
 
@@ -127,8 +135,12 @@ def _call(side: JournalSide, event: domain.CallEvent) -> JournalCall:
 
 
 def _call_started(side: JournalSide, event: domain.CallStarted) -> None:
-    if event.call_id in side.calls:
-        side.calls[event.call_id].starts += 1
+    known = side.calls.get(event.call_id)
+    if known is not None and (known.handed_over or _merged_elsewhere(side, known)):
+        known.handed_over, known.merged_into, known.adopted = False, None, True
+        return
+    if known is not None:
+        known.starts += 1
         return
     side.calls[event.call_id] = JournalCall(
         call_id=event.call_id,
@@ -136,6 +148,19 @@ def _call_started(side: JournalSide, event: domain.CallStarted) -> None:
         started_at=event.at,
         adopted=event.adopted,
     )
+
+
+def _merged_elsewhere(side: JournalSide, call: JournalCall) -> bool:
+    """Whether the call became part of one that was handed over."""
+    into = side.calls.get(call.merged_into or "")
+    return into is not None and (into.handed_over or _merged_elsewhere(side, into))
+
+
+def _call_handed_over(side: JournalSide, event: domain.CallHandedOver) -> None:
+    call = _call(side, event)
+    call.handed_over = True
+    for leg_id in call.leg_ids:
+        side.legs[leg_id].handed_over = side.legs[leg_id].ended_at is None
 
 
 def _call_merged(side: JournalSide, event: domain.CallMerged) -> None:
@@ -153,6 +178,10 @@ def _leg_started(side: JournalSide, event: domain.LegStarted) -> None:
     call = _call(side, event)
     call.leg_ids.add(event.leg_id)
     leg = side.legs.get(event.leg_id)
+    if leg is not None and leg.handed_over:
+        leg.handed_over = False
+        leg.roles.append(Role(event.at, event.call_id, event.kind))
+        return
     if leg is not None:
         leg.starts += 1
         return
@@ -219,6 +248,7 @@ def _recording(
 _STEPS: dict[type[domain.Event], Callable[[JournalSide, Any], None]] = {
     domain.CallStarted: _call_started,
     domain.CallMerged: _call_merged,
+    domain.CallHandedOver: _call_handed_over,
     domain.CallEnded: lambda side, event: _call(side, event).ended.append(event),
     domain.LegStarted: _leg_started,
     domain.LegAnswered: _leg_answered,

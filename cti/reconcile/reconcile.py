@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -50,10 +50,22 @@ async def reconcile(
     journal = await _journal_side(connection, node, begin, end)
     differences = compare(journal, pbx, begin, end, tolerance_seconds)
     if store is not None:
+        others = await _stored_by_others(connection, node, begin)
         differences += await asyncio.to_thread(
-            lambda: list(recording_differences(journal, store, begin, end))
+            lambda: list(recording_differences(journal, store, begin, end, others))
         )
     return differences
+
+
+async def _stored_by_others(connection: Connection, node: str, begin: float) -> set[str]:
+    """Files that other servers have stored since; the folder may be one for all."""
+    rows = await connection.fetch(
+        "SELECT body ->> 'path' FROM journal "
+        "WHERE type = 'RecordingStored' AND node <> $1 AND at >= to_timestamp($2)",
+        node,
+        begin - AROUND_SECONDS,
+    )
+    return {row[0] for row in rows}
 
 
 async def _journal_side(connection: Connection, node: str, begin: float, end: float) -> JournalSide:
@@ -75,9 +87,12 @@ async def _journal_side(connection: Connection, node: str, begin: float, end: fl
 
 
 def recording_differences(
-    journal: JournalSide, store: Path, begin: float, end: float
+    journal: JournalSide, store: Path, begin: float, end: float, others: Collection[str] = ()
 ) -> Iterator[Difference]:
-    """Recordings begun in the time against the files of the store. Blocks: reads every file."""
+    """Recordings begun in the time against the files of the store. Blocks: reads every file.
+
+    :param others: paths in the store that other journals tell of.
+    """
     recordings = journal.recordings.values()
     for recording in recordings:
         if begin <= recording.started_at < end:
@@ -85,7 +100,7 @@ def recording_differences(
     known = {recording.stored.path for recording in recordings if recording.stored}
     for path in sorted(store.rglob("*.wav")):
         name = path.relative_to(store).as_posix()
-        if name not in known and begin <= path.stat().st_mtime < end:
+        if name not in known and name not in others and begin <= path.stat().st_mtime < end:
             yield Difference(
                 kind="file_unknown",
                 text=f"the store has {name}, of which the journal knows nothing",

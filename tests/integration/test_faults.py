@@ -7,11 +7,14 @@ is ours again within 2 s of the link's return; at the end journal, CDR and recor
 import asyncio
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from cti.journal.database import migrate
+from cti.journal.queries import CallFilter, agent_intervals, list_calls, queue_figures
 from cti.sandbox.far_end import Caller
 from cti.sandbox.postgres import Postgres
 from cti.sandbox.remote import ActionRefusedError
@@ -19,7 +22,7 @@ from tests.support.books import untruths
 from tests.support.remote import TestRemote
 from tests.support.sandbox import TestSandbox
 from tests.support.until import until
-from tests.support.whole import Person, Row, Rows, Whole, small_floor, whole
+from tests.support.whole import Person, Row, Rows, Whole, end_calls, small_floor, whole
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -101,6 +104,65 @@ async def true_record(site: Whole, calls: int) -> list[dict[str, Any]]:
 async def connected_again(site: Whole) -> float:
     """When the link came up the second time; waits for it."""
     return (await site.journalled("PbxConnected", count=2))[-1]["at"]
+
+
+async def sit_down(site: Whole, agent_id: str, *states: str) -> Person:
+    """The agent signs in at the server that serves now, in the middle of a call perhaps."""
+    person = await site.person(f"agent{agent_id}")
+    await person.watch("desk")
+    await person.act("/agent/sign-in", extension=f"8{agent_id[1:]}")
+    await person.state(*states)
+    return person
+
+
+async def start_again(site: Whole, port: int) -> None:
+    """The first server, which listens on this port, is started again; it counts from here on."""
+    site.site.web_port, site.node = port, "pbx1"
+    await site.start_server()
+
+
+async def both_are_true(site: Whole) -> None:
+    """Nothing is wrong with the records of either server, and no recording is missed."""
+    assert not await site.events("RecordingFaulty")
+    for node in ("pbx2", "pbx1"):
+        site.node = node
+        assert await untruths(site) == []
+
+
+async def books_are(site: Whole, *, calls: int, agents: int) -> None:
+    """Wait until list, figures and agents' states of all servers tell so many answered calls."""
+    wanted = {
+        "listed": [f"+861380000000{number}" for number in range(1, calls + 1)],
+        "entered": calls,
+        "answered": calls,
+        "in a state": [f"{1000 + number}" for number in range(1, agents + 1)],
+    }
+    found: dict[str, Any] = {}
+    connection = await asyncpg.connect(site.dsn)
+
+    async def read() -> bool:
+        found.update(await books(connection))
+        return found == wanted
+
+    try:
+        with suppress(TimeoutError):
+            await until(read)
+    finally:
+        await connection.close()
+    assert found == wanted
+
+
+async def books(connection: asyncpg.Connection) -> dict[str, Any]:
+    """What is listed and counted now."""
+    begin, end = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+    listed = (await list_calls(connection, CallFilter())).items
+    rows = await queue_figures(connection, begin, end, zone="UTC", period="day")
+    return {
+        "listed": sorted(str(call.caller_number) for call in listed),
+        "entered": sum(row.figures.entered for row in rows),
+        "answered": sum(row.figures.answered for row in rows),
+        "in a state": sorted(each.agent_id for each in await agent_intervals(connection, end, end)),
+    }
 
 
 async def since_link(site: Whole, kind: str, **wanted: object) -> float:
@@ -267,21 +329,77 @@ async def raced(site: Whole, remote: TestRemote, moment: float) -> tuple[set[str
 
 
 async def test_the_older_of_two_servers_is_fenced(sandbox: TestSandbox, database: str) -> None:
-    async with whole(sandbox, database, small_floor(agents=1)) as site:
-        older = site.server
+    """And hands its calls over: each stands in the books once, also when all of it goes back."""
+    async with whole(sandbox, database, small_floor(agents=2)) as site:
+        older, port = site.server, site.site.web_port
+        assert older is not None
+        agent = await site.agent("1001")
         leader = await site.leader()
-        waits = await site.far_end.call("support", "+8613800000001")
+        talks = await talking_to(site, "8001", "+8613800000001")
+        waits = await site.far_end.call("support", "+8613800000002")
         await waiting(leader, 1)
         await site.second_server("pbx2")
         await link_is(leader, "fenced")
-        assert older is not None
-        assert older.running
-        await site.agent("1001")
-        await picked_up(site, "8001", waits)
+        await agent.state("signed_out")
+        assert await waiting(leader, 0) == []
+        await site.agent("1002")
+        await picked_up(site, "8002", waits)
+        await sit_down(site, "1001", "talking")
         await waits.hang_up()
-        ended = await site.journalled("CallEnded")
-        assert [event["outcome"] for event in ended] == ["answered"]
-        assert ended[0]["call_id"].startswith("pbx2")
+        (ended,) = await site.journalled("CallEnded")
+        assert ended["call_id"].startswith("pbx2")
+        await talking_to(site, "8002", "+8613800000003")
+        newer = await site.leader()
+        await agents_are(newer, "talking", "talking")
+        await books_are(site, calls=3, agents=2)
+        assert older.running
+
+        await older.stop()
+        await start_again(site, port)
+        await link_is(newer, "fenced")
+        await agents_are(newer, "signed_out", "signed_out")
+        back = await sit_down(site, "1001", "talking")
+        await talks.hang_up()
+        await end_calls(await sandbox.remote(site.site.pbx))
+        nodes = [e["call_id"][:4] for e in await site.journalled("CallEnded", count=3)]
+        assert sorted(nodes) == ["pbx1", "pbx1", "pbx2"]
+        stored = await site.journalled("RecordingStored", count=3)
+        assert sorted(each["call_id"][:4] for each in stored) == sorted(nodes)
+        await back.state("not_ready")
+        await books_are(site, calls=3, agents=1)
+        await both_are_true(site)
+
+
+async def test_a_server_that_died_lets_go_of_its_calls_when_it_is_back(
+    sandbox: TestSandbox, database: str
+) -> None:
+    """It was never told that another had the PBX meanwhile."""
+    async with whole(sandbox, database, small_floor(agents=2)) as site:
+        older, port = site.server, site.site.web_port
+        assert older is not None
+        await site.agent("1001")
+        leader = await site.leader()
+        talks = await talking_to(site, "8001", "+8613800000001")
+        waits = await site.far_end.call("support", "+8613800000002")
+        await waiting(leader, 1)
+        await older.kill()
+        await site.second_server("pbx2")
+        await site.agent("1002")
+        await picked_up(site, "8002", waits)
+        await waits.hang_up()
+        (ended,) = await site.journalled("CallEnded")
+        assert ended["call_id"].startswith("pbx2")
+        newer = await site.leader()
+
+        await start_again(site, port)
+        await link_is(newer, "fenced")
+        back = await sit_down(site, "1001", "talking")
+        await talks.hang_up()
+        await back.state("not_ready")
+        ended = (await site.journalled("CallEnded", count=2))[-1]
+        assert ended["call_id"].startswith("pbx1")
+        await books_are(site, calls=2, agents=1)
+        await both_are_true(site)
 
 
 # --- the network and the PBX fail -----------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from config.floor import Floor, QueueSettings
 from crm.callers import CallerFacts
 from cti.agi.wire import AgiRequest
-from cti.domain import CallEnded, CallMerged, CallStarted, Recorded
+from cti.domain import CallEnded, CallHandedOver, CallMerged, CallStarted, Recorded
 from cti.hooks import HookError, Hooks, LastAgents
 from cti.inputs import CallbackWish, ConsentAnswer, Input, SurveyKey
 from cti.lookup import LookUp
@@ -133,6 +133,8 @@ def test_who_talked_last_is_noted_at_the_end_of_a_call() -> None:
     observe([Recorded(3, CallMerged(at=3, call_id="a", merged_call_id="b"))])
     observe([Recorded(4, _ended("a", "1001")), Recorded(5, _ended("b", "1002"))])
     observe([Recorded(6, _started("c", "333")), Recorded(7, _ended("c", None))])
+    observe([Recorded(8, _started("d", "444"))])
+    observe([Recorded(9, CallHandedOver(at=9, call_id="d")), Recorded(10, _ended("d", "1001"))])
     assert callers.last == {"111": "1001"}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from cti.domain import (
     CallEnded,
+    CallHandedOver,
     CallMerged,
     CallTransferred,
     DomainEvent,
@@ -322,3 +323,13 @@ def test_stored_recording_is_forgotten() -> None:
     for record in records(started(1.0), ended(2.0, 1.0), stored(3.0)):
         recordings.evolve(record)
     assert recordings.open == {}
+
+
+def test_recording_of_a_call_that_another_server_has_is_not_looked_for() -> None:
+    recordings = Recordings()
+    for record in records(started(1.0), CallHandedOver(at=2.0, call_id="c"), ended(3.0, 1.0)):
+        recordings.evolve(record)
+    assert recordings.dump() == []
+    for record in records(started(10.0), ended(12.0, 1.0)):
+        recordings.evolve(record)
+    assert [begun.file for begun in recordings.due(99.0)] == ["f"], "the call came back"

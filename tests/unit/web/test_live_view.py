@@ -373,3 +373,59 @@ def test_only_a_phone_in_the_browser_needs_a_panel(extension: str, needs: bool) 
     assert not played.floor()["agents"]["1"]["needs_panel"]
     played.play(signed_in)
     assert played.floor()["agents"]["1"]["needs_panel"] is needs
+
+
+def handed_over(call: str, visit_id: str | None) -> domain.CallHandedOver:
+    return domain.CallHandedOver(at=NOON + 60, call_id=call, visit_id=visit_id)
+
+
+def test_a_waiting_caller_who_is_handed_over_is_gone_and_not_counted(played):
+    played.waits("c1", NOON)
+    played.play(
+        domain.OfferMade(
+            at=NOON,
+            call_id="c1",
+            offer_id="o1",
+            visit_id="v-c1",
+            agent_id="1",
+            queue="support",
+            extension="8001",
+            ring_seconds=20,
+            epoch=1,
+        ),
+        handed_over("c1", "v-c1"),
+    )
+    rows = played.floor()
+    assert rows["waiting"] == {}
+    assert rows["queues"]["support"]["waiting"] == 0
+    assert rows["queues"]["support"]["offered_today"] == 0
+    assert played.desk()["offers"] == {}
+    assert played.view.dump()["calls"] == {}
+
+
+@pytest.mark.parametrize(("waited", "in_time"), [(10, 1), (30, 0)])
+def test_a_talk_that_is_handed_over_is_off_the_desk_and_not_counted(played, waited, in_time):
+    for call in ("c1", "c2"):
+        played.waits(call, NOON)
+        played.leaves(call, NOON + waited, "answered", waited)
+    played.state(NOON + waited, "talking", call_id="c1")
+    played.play(
+        domain.LegStarted(
+            at=NOON, call_id="c1", leg_id="l1", kind="agent", channel="x", agent_id="1"
+        ),
+        handed_over("c1", "v-c1"),
+    )
+    played.state(NOON + 60, "signed_out", reason="handed_over")
+    queue = played.view.dump()["queues"]["support"]
+    assert (queue["offered"], queue["answered"], queue["answered_in_time"]) == (1, 1, in_time)
+    assert played.desk()["calls"] == {}
+    assert played.desk()["me"]["1"]["reason"] == "handed_over"
+    assert list(played.view.dump()["calls"]) == ["c2"]
+
+
+def test_a_wait_that_was_over_stays_counted_when_its_call_is_handed_over(played):
+    played.waits("c1", NOON)
+    played.leaves("c1", NOON + 5, "answered", 5)
+    played.play(handed_over("c1", None))
+    queue = played.view.dump()["queues"]["support"]
+    assert (queue["offered"], queue["answered"]) == (1, 1)

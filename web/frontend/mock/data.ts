@@ -287,6 +287,7 @@ export function calls(): CallRow[] {
       waited_seconds: (index * 13) % 70,
       talk_seconds: answered ? 45 + index * 23 : 0,
       outcome: index === 0 ? null : outcome,
+      handed_over: false,
       ended_by: "customer",
       recordings: answered ? 1 : 0,
       disposition: answered ? (index % 2 === 0 ? "resolved" : "follow_up") : null,

@@ -75,6 +75,19 @@ describe("lanes of a call", () => {
     ]);
   });
 
+  it("ends all lanes where the call is handed over, and goes on where it comes back", () => {
+    const items = [
+      ...agent.slice(0, 4),
+      at(2, "QueueEntered", { visit_id: "v", queue: "support" }),
+      at(30, "CallHandedOver", { visit_id: "v" }),
+      at(50, "LegStarted", { leg_id: "a", kind: "agent" }),
+      at(50, "LegAnswered", { leg_id: "a" }),
+      at(50, "LegJoined", { leg_id: "a" }),
+    ];
+    expect(spans(items, "leg:a", 60)).toEqual(["ringing 11-15", "talking 15-30", "talking 50-60"]);
+    expect(spans(items, "queue:v", 60)).toEqual(["waiting 2-30"]);
+  });
+
   it("leaves out events that it does not know", () => {
     expect(lanesOf([at(1, "SomethingNew", { leg_id: "z" })], 5)).toEqual([]);
   });

@@ -150,6 +150,28 @@ async def test_a_merged_call_is_listed_and_told_with_the_other(floor: Floor) -> 
     assert row.merged_into == "c2"
 
 
+async def test_a_call_that_another_server_has_is_not_listed_nor_counted(floor: Floor) -> None:
+    await floor.tell(
+        call_started("c1"),
+        queue_entered("c1", "v1"),
+        queue_left("c1", "v1", reason="overflowed"),
+        queue_entered("c1", "v2", queue="sales"),
+        domain.CallHandedOver(at=DAY + 30, call_id="c1", visit_id="v2"),
+    )
+    assert await ids(floor) == []
+    assert await ids(floor, outcome="open") == []
+    span = (moment(DAY - 900), moment(DAY + 900))
+    found = await queue_figures(floor.db, *span, zone="UTC")
+    assert {each.queue: (each.figures.entered, each.waiting) for each in found} == {
+        "support": (1, 0)
+    }
+    told = await call_detail(floor.db, "c1")
+    assert told is not None
+    assert told.call.handed_over
+    await floor.tell(call_started("c1", at=DAY + 90, adopted=True))
+    assert await ids(floor, outcome="open") == ["c1"]
+
+
 async def test_the_detail_needs_no_projection(db: asyncpg.Connection) -> None:
     await journalled(db, numbered(*answered(1, at=DAY)))
     told = await call_detail(db, "c1")

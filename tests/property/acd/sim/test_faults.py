@@ -60,6 +60,12 @@ def test_a_core_that_brings_nobody_together(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("blind")
+def test_a_core_that_keeps_calls_that_another_server_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("acd.handover.hand_over", lambda turn, at: None)
+    assert found("stands in the calls of both servers")
+
+
+@pytest.mark.usefixtures("blind")
 def test_a_core_that_offers_a_caller_to_two_agents(monkeypatch: pytest.MonkeyPatch) -> None:
     offer_made = Fold._offer_made
 

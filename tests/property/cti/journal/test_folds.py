@@ -136,7 +136,7 @@ def test_figures_are_the_sum_of_the_visits(records: list[Recorded], cuts: list[i
             )
         )
         waiting = sum(
-            visit.reason is None
+            visit.reason is None and not visit.handed_over
             for visit in tables.rows["queues"].values()
             if (visit.queue, folds.figures(visit, THRESHOLDS).quarter) == place[1:]
         )

@@ -2,11 +2,20 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
-from acd.sim.judging import judge_journal
+from acd.sim.judging import judge_journal, told_twice
 from cti import domain as d
-from tests.support.journal import DAY, call_ended, call_started, queue_entered, queue_left, state
+from tests.support.journal import (
+    DAY,
+    call_ended,
+    call_started,
+    merged,
+    queue_entered,
+    queue_left,
+    state,
+)
 
 Events = list[d.DomainEvent]
 
@@ -70,7 +79,32 @@ def after(kind: type[d.DomainEvent], events: Events, *more: d.DomainEvent) -> Ev
     return [*events[:place], *more, *events[place:]]
 
 
-@pytest.mark.parametrize("journal", [answered, abandoned])
+def handed_over() -> Events:
+    """A call merged into one that is handed over while an agent is offered it, and comes back."""
+    return [
+        state("1001", "ready"),
+        call_started(),
+        call_started("c0"),
+        merged("c1", "c0"),
+        queue_entered(),
+        offer(),
+        state("1001", "offered"),
+        d.CallHandedOver(at=DAY + 20, call_id="c1", visit_id="v1"),
+        state("1001", "signed_out"),
+        *[msgspec.structs.replace(e, at=e.at + 90) for e in again(answered(), "v2", "o2")],
+    ]
+
+
+def again(events: Events, visit_id: str, offer_id: str) -> Events:
+    """The same with another visit and another offer."""
+    names = {"visit_id": visit_id, "offer_id": offer_id}
+    return [
+        msgspec.structs.replace(e, **{key: names[key] for key in names if hasattr(e, key)})
+        for e in events
+    ]
+
+
+@pytest.mark.parametrize("journal", [answered, abandoned, handed_over])
 def test_nothing_is_said_against_a_true_journal(journal: Callable[[], Events]) -> None:
     assert list(judge_journal(journal())) == []
 
@@ -121,6 +155,12 @@ def test_nothing_is_said_against_a_true_journal(journal: Callable[[], Events]) -
             "visit v1 is withdrawn from a caller who hung up",
         ),
         (
+            [*abandoned(), d.CallHandedOver(at=DAY + 99, call_id="c1")],
+            "call c1 is handed over and does not live",
+        ),
+        ([*handed_over(), call_started()], "call c1 started 2 times"),
+        (handed_over()[:-1], "call c1 ended 0 times"),
+        (
             [*abandoned()[:-1], call_ended(outcome="refused")],
             "call c1 is refused, its last visit abandoned",
         ),
@@ -142,3 +182,18 @@ def test_who_hands_the_wait_over_has_not_hung_up() -> None:
         call_ended(outcome="overflowed"),
     ]
     assert list(judge_journal(events)) == []
+
+
+def test_a_leg_whose_end_two_servers_tell_is_found() -> None:
+    leg = d.LegStarted(at=DAY, call_id="c1", leg_id="1.1", kind="customer", channel="PJSIP/trunk-1")
+    here = [call_started(), leg, leg_ended(), call_ended()]
+    assert list(told_twice([here, here])) == ["1.1"]
+    elsewhere = [call_started(), leg, d.CallHandedOver(at=DAY + 20, call_id="c1")]
+    assert list(told_twice([here, elsewhere])) == []
+    assert list(told_twice([[*elsewhere, *here], elsewhere])) == []
+
+
+@pytest.mark.parametrize(("later", "found"), [(0.3, []), (3.0, ["1.1"]), (-3.0, ["1.1"])])
+def test_news_of_a_takeover_may_come_after_the_end(later: float, found: list[str]) -> None:
+    fenced = d.ServerFenced(at=DAY + 60 + later, epoch=1, newer_epoch=2)
+    assert list(told_twice([[call_started(), leg_ended(), fenced], [leg_ended()]])) == found

@@ -143,3 +143,13 @@ def test_a_merged_call_is_told_with_the_one_that_went_on() -> None:
     assert told is not None
     assert told.merged_calls == ["c2"]
     assert [(visit.call_id, visit.talk_seconds) for visit in told.visits] == [("c1", 20.0)]
+
+
+def test_a_call_that_was_handed_over_says_so_and_leaves_its_recording_to_others() -> None:
+    recorded = domain.RecordingStarted(at=at(1), call_id="c1", recording_id="r1", file="f")
+    gone = domain.CallHandedOver(at=at(9), call_id="c1", visit_id="v1")
+    told = detail("c1", "n", numbered(call_started(), queue_entered(), recorded, gone))
+    assert told is not None
+    assert (told.call.handed_over, told.recordings) == (True, [])
+    assert [visit.handed_over for visit in told.visits] == [True]
+    assert told.timeline[-1].what == "CallHandedOver"

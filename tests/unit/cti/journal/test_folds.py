@@ -1,5 +1,6 @@
 """The folds of the projections: events in, rows out."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from cti.domain import DomainEvent
 from cti.journal import folds
 from cti.journal.folds import CallFold, GapFold, IntervalFold, RecordingFold, VisitFold
 from cti.journal.moments import END, EPOCH, moment, quarter
+from cti.journal.rows import VisitRow
 from tests.support.journal import (
     DAY,
     call_ended,
@@ -447,3 +449,114 @@ def test_moments_stay_inside_the_calendar() -> None:
 )
 def test_quarters(at: float, begin: float) -> None:
     assert quarter(moment(at)) == moment(begin)
+
+
+# --- handed over to another server ---------------------------------------------------------------
+
+
+def handed_over(visit_id: str | None = "v1", *, at: float = DAY + 40) -> domain.CallHandedOver:
+    return domain.CallHandedOver(at=at, call_id="c1", visit_id=visit_id)
+
+
+def counted(visits: Iterable[VisitRow]) -> tuple[int, int, float]:
+    """Entered, answered, seconds of talk."""
+    parts = [folds.figures(visit, THRESHOLDS) for visit in visits]
+    return (
+        sum(part.entered for part in parts),
+        sum(part.answered for part in parts),
+        sum(part.talk_seconds for part in parts),
+    )
+
+
+def test_a_call_that_is_handed_over_is_neither_open_nor_ended() -> None:
+    call = folded(CallFold("n"), call_started(), queue_entered(), handed_over())["c1"]
+    assert call.handed_over
+    assert (call.ended_at, call.outcome) == (moment(DAY + 40), None)
+
+
+def test_a_call_that_comes_back_is_open_again() -> None:
+    recorded = domain.RecordingStarted(at=DAY, call_id="c1", recording_id="r1", file="f")
+    events = [
+        call_started(),
+        queue_entered(),
+        recorded,
+        handed_over(),
+        call_started(at=DAY + 90, adopted=True),
+        queue_entered(visit_id="v2", at=DAY + 90, entered_at=DAY, adopted=True),
+        recorded,
+    ]
+    call = folded(CallFold("n"), *events)["c1"]
+    assert (call.handed_over, call.ended_at, call.exact) == (False, None, False)
+    assert (call.started_at, call.recordings) == (moment(DAY), 1)
+    ended = folded(CallFold("n"), *events, queue_left(visit_id="v2", at=DAY + 100), call_ended())
+    assert ended["c1"].waited_seconds == 100.0
+    assert ended["c1"].outcome == "answered"
+
+
+def test_a_call_that_was_merged_into_one_handed_over_may_come_back_by_itself() -> None:
+    call = folded(
+        CallFold("n"),
+        call_started("c1"),
+        call_started("c2"),
+        merged("c1", "c2"),
+        handed_over(None),
+        call_started("c2", adopted=True),
+    )["c2"]
+    assert (call.merged_into, call.ended_at) == (None, None)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_visit_that_another_server_tells_of_counts_nothing(answered: bool) -> None:
+    left = [queue_left()] if answered else []
+    visit = folded(VisitFold("n"), queue_entered(), *left, handed_over())["v1"]
+    assert visit.handed_over
+    assert visit.left_at == moment(DAY + (10 if answered else 40))
+    assert counted([visit]) == (0, 0, 0.0)
+
+
+def test_a_visit_that_was_over_keeps_counting() -> None:
+    visits = folded(
+        VisitFold("n"),
+        queue_entered(),
+        queue_left(reason="overflowed"),
+        queue_entered(visit_id="v2", queue="sales", at=DAY + 10),
+        handed_over("v2"),
+    )
+    assert counted(visits.values()) == (1, 0, 0.0)
+    assert folded(VisitFold("n"), queue_entered(), queue_left(), handed_over(None))["v1"].left_at
+
+
+def test_what_comes_back_counts_once() -> None:
+    visits = folded(
+        VisitFold("n"),
+        queue_entered(),
+        queue_left(),
+        handed_over(),
+        queue_entered(visit_id="v2", at=DAY + 90, entered_at=DAY + 50, adopted=True),
+        queue_left(visit_id="v2", at=DAY + 90, waited=40.0),
+        call_ended(at=DAY + 120, talk=30.0),
+    )
+    assert counted(visits.values()) == (1, 1, 30.0)
+
+
+def test_figures_take_back_what_is_handed_over() -> None:
+    before = folded(VisitFold("n"), queue_entered(), queue_left())["v1"]
+    after = folded(VisitFold("n"), queue_entered(), queue_left(), handed_over())["v1"]
+    (change,) = folds.changes([before], [after], THRESHOLDS)
+    assert (change.entered, change.answered, change.waited_answered_seconds) == (-1, -1, -10.0)
+
+
+def test_who_sits_at_another_server_has_no_state_here() -> None:
+    signed_out = domain.AgentSignedOut(
+        at=DAY + 40, agent_id="1001", extension="8001", reason=domain.HANDED_OVER
+    )
+    events = [
+        state("1001", "ready", at=DAY),
+        signed_out,
+        state("1001", "signed_out", at=DAY + 40, reason=domain.HANDED_OVER),
+    ]
+    (ready,) = folded(IntervalFold("n"), *events)["1001"]
+    assert (ready.state, ready.to_at) == ("ready", moment(DAY + 40))
+    again = folded(IntervalFold("n"), *events, state("1001", "not_ready", at=DAY + 90))["1001"]
+    assert [(each.state, each.to_at) for each in again[1:]] == [("not_ready", None)]
+    assert folded(IntervalFold("n"), events[2]) == {}, "nor in a later batch"

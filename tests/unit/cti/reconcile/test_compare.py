@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cti import domain
@@ -290,6 +291,51 @@ def test_after_a_loss_nothing_is_heard(books: Books) -> None:
 
 def test_a_fenced_server_leaves_the_calls_to_the_newer_one(books: Books) -> None:
     books.events = [domain.ServerFenced(at=T - 1, epoch=1, newer_epoch=2)]
+    assert books.kinds() == []
+
+
+HANDED_OVER = domain.CallHandedOver(at=T + 10, call_id="c1")
+
+
+def back(events: list[DomainEvent]) -> list[DomainEvent]:
+    """What a server tells that was fenced at 10 s and had the PBX again from 20 s on."""
+    fenced = domain.ServerFenced(at=T + 10, epoch=1, newer_epoch=2)
+    again = [
+        domain.ServerStarted(at=T + 20, node="n", epoch=3),
+        domain.PbxConnected(at=T + 20, epoch=3),
+        msgspec.structs.replace(events[0], at=T, adopted=True),
+        *events[1:5],
+    ]
+    return [*events[:5], fenced, HANDED_OVER, *again, *events[5:-1], ended(talk=13.0, exact=False)]
+
+
+def test_the_older_servers_side_of_a_call_ends_where_it_was_handed_over(books: Books) -> None:
+    books.events = [*books.events[:5], HANDED_OVER]
+    assert books.kinds() == []
+
+
+def test_a_call_that_came_back_is_no_second_one(books: Books) -> None:
+    books.events = back(books.events)
+    assert books.kinds() == []
+
+
+def test_a_call_that_came_back_has_to_end(books: Books) -> None:
+    books.events = [e for e in back(books.events) if not isinstance(e, domain.LegEnded)][:-1]
+    assert books.kinds() == ["moment", "moment", "call_open"]
+
+
+def test_a_call_that_began_twice_without_leaving_is_found(books: Books) -> None:
+    books.events = [e for e in back(books.events) if e is not HANDED_OVER]
+    assert "call_twice" in books.kinds()
+
+
+def test_what_was_merged_into_a_call_that_was_handed_over_may_come_back(books: Books) -> None:
+    merged = domain.CallMerged(at=T + 5, call_id="c0", merged_call_id="c1")
+    first = msgspec.structs.replace(books.events[0], call_id="c0")
+    handed_over = msgspec.structs.replace(HANDED_OVER, call_id="c0")
+    books.events = [first, *back(books.events)]
+    books.events[books.events.index(HANDED_OVER)] = handed_over
+    books.events.insert(6, merged)
     assert books.kinds() == []
 
 

@@ -268,6 +268,8 @@ export interface CallRow {
   talk_seconds: number;
   /** null while the call lasts. */
   outcome: Outcome | null;
+  /** Another server has the call and lists it. */
+  handed_over: boolean;
   ended_by: Party | null;
   recordings: number;
   disposition: string | null;

@@ -102,6 +102,7 @@ export default {
     taken_body: "{name} is signed in there. If you take it over, {name} is signed out.",
     taken_unknown: "Someone else is signed in there, or you are signed in at another extension.",
     take_over: "Take over",
+    handed_over: "You were signed out because another server took the calls over. If you cannot sign in here, sign in there.",
     mic_note: "The browser will ask to use the microphone. Allow it, or callers cannot hear you.",
     choose: "Choose an extension",
   },
@@ -299,6 +300,7 @@ export default {
     clear: "Clear filters",
     open: "Open call of {time}",
     running: "In progress",
+    handed_over: "With another server",
     outcomes: {
       answered: "Answered",
       abandoned: "Abandoned",
@@ -439,6 +441,7 @@ export default {
       LegEnded: "Leg ended",
       CallTransferred: "Transferred",
       CallMerged: "Merged",
+      CallHandedOver: "Handed over to another server",
       CallEnded: "Call ended",
       QueueEntered: "Entered the queue",
       QueueLeft: "Left the queue",

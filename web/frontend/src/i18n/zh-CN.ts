@@ -103,6 +103,7 @@ const zhCN: typeof en = {
     taken_body: "{name} 已在该分机签入。接管后 {name} 将被签出。",
     taken_unknown: "该分机已有人签入，或您已在其他分机签入。",
     take_over: "接管",
+    handed_over: "另一服务器已接管通话，您已被签出。如无法在此签入，请到该服务器签入。",
     mic_note: "浏览器会询问是否使用麦克风，请选择允许，否则客户听不到您。",
     choose: "请选择分机",
   },
@@ -300,6 +301,7 @@ const zhCN: typeof en = {
     clear: "清除筛选",
     open: "打开 {time} 的通话",
     running: "进行中",
+    handed_over: "已移交另一服务器",
     outcomes: {
       answered: "已接听",
       abandoned: "放弃",
@@ -440,6 +442,7 @@ const zhCN: typeof en = {
       LegEnded: "通话腿结束",
       CallTransferred: "转移",
       CallMerged: "合并",
+      CallHandedOver: "移交另一服务器",
       CallEnded: "通话结束",
       QueueEntered: "进入队列",
       QueueLeft: "离开队列",

@@ -107,6 +107,12 @@ function close(lane: OpenLane, at: number): void {
   }
 }
 
+function end(lane: OpenLane, at: number): void {
+  close(lane, at);
+  lane.open = null;
+  lane.joined = false;
+}
+
 /**
  * @param items the call's events, oldest first.
  * @param until where spans end that have no end yet.
@@ -114,6 +120,8 @@ function close(lane: OpenLane, at: number): void {
 export function lanesOf(items: readonly TimelineItem[], until: number): Lane[] {
   const lanes = new Map<string, OpenLane>();
   for (const item of items) {
+    // Nothing is known of it from here on, unless it comes back and all is told anew.
+    if (item.what === "CallHandedOver") lanes.forEach((lane) => end(lane, item.at));
     const step = STEPS[item.what];
     if (!step) continue;
     const key = keyOf(item);

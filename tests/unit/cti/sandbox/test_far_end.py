@@ -28,7 +28,7 @@ async def test_a_phone_picked_up_when_its_call_had_gone_says_so():
 
 
 async def test_what_broke_the_hearing_is_raised_at_the_end():
-    heard = asyncio.Event()
+    heard, left = asyncio.Event(), asyncio.Event()
 
     def fail(_event: Headers) -> None:
         heard.set()
@@ -40,6 +40,8 @@ async def test_what_broke_the_hearing_is_raised_at_the_end():
         writer.write(LOGGED_IN)
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        left.set()
 
     server = await asyncio.start_server(serve, LOOPBACK, 0)
     async with server:
@@ -48,3 +50,4 @@ async def test_what_broke_the_hearing_is_raised_at_the_end():
         await heard.wait()
         with pytest.raises(LookupError):
             await remote.close()
+        await left.wait()

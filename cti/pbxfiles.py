@@ -104,7 +104,8 @@ class PbxFilesInput:
     :param heartbeat_limit_seconds: older than this, a caller goes to Asterisk's own queue.
     :param look_seconds: how often a waiting caller looks at the heartbeat.
     :param slice_seconds: how long Asterisk's own queue holds a caller before the next look.
-    :param hook_seconds: how long a caller waits for a hook.
+    :param hook_seconds: how long a caller waits for a hook, counted from before it is connected;
+        Asterisk keeps milliseconds of it. No more than the server's own deadline.
     :param show_numbers_on_phones: agents' phones show callers' numbers in full.
     :param shared_events: another program reads this PBX's manager events, all of them are made.
     :param outside_context: the engineer's context that dials numbers outside, by their digits.
@@ -124,7 +125,7 @@ class PbxFilesInput:
     heartbeat_limit_seconds: int = 8
     look_seconds: int = 3
     slice_seconds: int = 10
-    hook_seconds: float = 1.5
+    hook_seconds: float = 1.0
     browser_codecs: Sequence[str] = ("opus", "alaw", "ulaw")
     desk_codecs: Sequence[str] = ("alaw", "ulaw", "g722")
     browser_rtp_timeout_seconds: int = 10

@@ -14,6 +14,7 @@ from rich.console import Console
 from config.floor import ExtensionSettings, Floor, QueueSettings
 from config.settings import PbxSettings, Settings
 from cti.admin import pbx_files
+from cti.agi.server import DEADLINE_SECONDS
 from cti.lookup import FACTS
 from cti.pbxfiles import (
     INCLUDES,
@@ -87,6 +88,12 @@ def test_account_may_write_nothing_but_what_it_needs() -> None:
     assert "write = call,agent,user,reporting\n" in account
     assert "deny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n" in account
     assert "eventfilter(name(UserEvent)) =\n" in account
+
+
+def test_a_hook_that_hangs_costs_a_caller_one_second() -> None:
+    text = render(source(queue={"look_up_before_answer": True}))["zuoxi_extensions.conf"]
+    limits = [float(each) for each in re.findall(r"TIMEOUT\(absolute\)=([\d.]+)", text)]
+    assert {limit for limit in limits if limit} == {DEADLINE_SECONDS} == {1.0}
 
 
 def test_browser_and_desk_phone_differ() -> None:

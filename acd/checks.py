@@ -1,9 +1,14 @@
-"""The invariants of docs/architecture.md, checked on the whole state; each broken one in words."""
+"""The invariants of docs/architecture.md, checked on the whole state; each broken one in words.
+
+The simulator checks all of them after every step, the running server one rule with each heartbeat
+(`cti/invariants.py`). The words of a finding stay the same for as long as it lasts.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from acd import queues
@@ -12,21 +17,26 @@ from acd.offers import Offer
 from acd.turn import Turn
 
 SLACK_SECONDS: Final = 5.0
+ENOUGH: Final = 20
+"""So many findings of a rule tell what is wrong; a thousand more would only cost time."""
 
 
 def broken(turn: Turn, now: float) -> list[str]:
     """All broken invariants."""
-    return [
-        *_offers(turn),
-        *_agents(turn, now),
-        *_phones(turn),
-        *_visits(turn),
-        *_idle_hands(turn),
-        *_index(turn),
-    ]
+    return [words for rule in RULES.values() for words in rule(turn, now)]
 
 
-def _offers(turn: Turn) -> Iterator[str]:
+def broken_of(rule: str, turn: Turn, now: float) -> list[str]:
+    """What breaks one of `RULES`, ENOUGH at most.
+
+    Nothing before the first connect: what the journal left may not fit a floor that was changed.
+    """
+    if not turn.memory.connected_before:
+        return []
+    return list(islice(RULES[rule](turn, now), ENOUGH))
+
+
+def _offers(turn: Turn, _now: float) -> Iterator[str]:
     """A call has at most one owner, an agent at most one live offer."""
     state = turn.state
     for what, counts in (
@@ -55,7 +65,7 @@ def _agents(turn: Turn, now: float) -> Iterator[str]:
         if agent.state == "wrap_up" and agent.until is None:
             yield f"agent {agent.id} wraps up without end"
         if turn.may_decide and _abandoned(turn, agent, offer, now):
-            yield f"agent {agent.id} has been {agent.state} for {now - agent.since:.0f} s"
+            yield f"agent {agent.id} is {agent.state} since {agent.since:.0f}, for too long"
         if (agent.state == "signed_out") != (agent.extension is None):
             yield f"agent {agent.id} is {agent.state} on extension {agent.extension}"
         if agent.extension and turn.state.seats.get(agent.extension) != agent.id:
@@ -64,7 +74,7 @@ def _agents(turn: Turn, now: float) -> Iterator[str]:
             yield f"agent {agent.id} is not ready without a reason"
 
 
-def _phones(turn: Turn) -> Iterator[str]:
+def _phones(turn: Turn, _now: float) -> Iterator[str]:
     """What stands at an extension is the call of the agent who sits there."""
     for extension, agent_id in turn.state.seats.items():
         for _, leg in turn.calls.at_extension(extension):
@@ -83,7 +93,7 @@ def _abandoned(turn: Turn, agent: Agent, offer: Offer | None, now: float) -> boo
     return at is None or now > at + SLACK_SECONDS
 
 
-def _visits(turn: Turn) -> Iterator[str]:
+def _visits(turn: Turn, _now: float) -> Iterator[str]:
     """Every open visit is the one of a live call."""
     for visit in turn.state.visits.values():
         if turn.state.visit_of.get(visit.call_id) != visit.id:
@@ -92,7 +102,7 @@ def _visits(turn: Turn) -> Iterator[str]:
             yield f"visit {visit.id} waits for the offer {visit.offer_id}, which is over"
 
 
-def _idle_hands(turn: Turn) -> Iterator[str]:
+def _idle_hands(turn: Turn, _now: float) -> Iterator[str]:
     """No free agent could take a waiting caller: first come, first served, and at once."""
     if turn.behind or not turn.may_decide:
         return
@@ -102,7 +112,7 @@ def _idle_hands(turn: Turn) -> Iterator[str]:
                 yield f"agent {agent.id} is free and {visit_id} waits in {queue}"
 
 
-def _index(turn: Turn) -> Iterator[str]:
+def _index(turn: Turn, _now: float) -> Iterator[str]:
     """The index says what the state says."""
     router, fold = turn.router, turn.fold
     for agent in turn.state.agents.values():
@@ -121,3 +131,15 @@ def _index(turn: Turn) -> Iterator[str]:
         visit = turn.state.visits[visit_id]
         if (queue, key) != (visit.queue, queues.line_key(visit, fold.queues[visit.queue])):
             yield f"visit {visit_id} stands elsewhere in the index"
+
+
+RULES: Final[dict[str, Callable[[Turn, float], Iterator[str]]]] = {
+    "offers": _offers,
+    "agents": _agents,
+    "phones": _phones,
+    "visits": _visits,
+    "idle_hands": _idle_hands,
+    "index": _index,
+}
+"""By the names that logs and figures carry. At 1,000 agents and 1,000 waiting callers the dearest
+takes 3 ms."""

@@ -134,6 +134,10 @@ class Core:
         """The broken invariants in words, [] when all is well."""
         return checks.broken(self._turn, now)
 
+    def check_rule(self, rule: str, now: float) -> list[str]:
+        """The same of one of `checks.RULES`, for a process that has calls to serve meanwhile."""
+        return checks.broken_of(rule, self._turn, now)
+
 
 def _finish_calls(turn: Turn) -> None:
     touched, turn.touched = turn.touched, {}

@@ -31,6 +31,7 @@ from cti.epoch import Tenure
 from cti.heard import HeardUntil
 from cti.hooks import Hooks, LastAgents
 from cti.inputs import Input
+from cti.invariants import Inspector
 from cti.journal import Journal
 from cti.journal.database import CONNECT_SECONDS, TRY_AGAIN, Database
 from cti.journal.folds import Thresholds
@@ -102,6 +103,7 @@ class App:
         )
         self._restore()
         self.tenure = Tenure(node, self._may_act)
+        self.inspector = Inspector(self.core.check_rule, clock)
         self.runtime = Runtime(
             self.core,
             self.journal,
@@ -114,6 +116,7 @@ class App:
                 "recordings": self.recordings.dump,
             },
             caught_up=self._note_heard,
+            inspect=self.inspector.look,
         )
         self.callers = CallerIndex(self._connect, region=floor.country, try_again=TRY_AGAIN)
         look_up = LookUp(floor, self.callers)
@@ -230,6 +233,7 @@ class App:
             self._alarm("database", journal.database == "away", "error", "database_away")
             self._alarm("disk", journal.disk != "ok", "error", "spool_disk")
             self._alarm("behind", behind > BEHIND_LIMIT, "warning", "journal_behind")
+            self._alarm("invariants", self.inspector.broken > 0, "error", "invariant_broken")
             await asyncio.sleep(STATUS_SECONDS)
 
     def _alarm(self, key: str, on: bool, level: Level, code: str) -> None:
@@ -288,6 +292,8 @@ class App:
             "ami_overflows": float(self.link.stats.overflows),
             "ami_inputs_not_taken": float(self.link.stats.not_taken),
             "ami_ignored": float(self.link.stats.ignored),
+            "invariants_broken": float(self.inspector.broken),
+            "invariants_found": float(self.inspector.found),
         }
 
 

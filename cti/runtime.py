@@ -4,7 +4,8 @@ Everything that happens is put on one queue by `tell` or `ask`; `run` takes what
 core for each, and hands on what came of the whole batch: first the journal (one write), then the
 replies and observers, then the commands to the PBX. So nothing is done or shown that the journal
 could forget. The heartbeat that keeps callers out of the native queue is sent from this very loop:
-a consumer that hangs stops it, and a wall clock that is set does not.
+a consumer that hangs stops it, and a wall clock that is set does not. With each beat the core is
+looked at, since nobody but the consumer may see it between two steps.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Runtime:
     """Owns the core while it runs. `tell` and `ask` may be called anywhere in the event loop.
 
     :param caught_up: called whenever all that was told stands in the journal.
+    :param inspect: called with each heartbeat, between two steps; must not raise.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Runtime:
         heartbeat_seconds: float,
         checkpoint_parts: CheckpointParts,
         caught_up: Callable[[], None] = lambda: None,
+        inspect: Callable[[], None] = lambda: None,
     ) -> None:
         self._core = core
         self._journal = journal
@@ -103,6 +106,7 @@ class Runtime:
         self._heartbeat_seconds = heartbeat_seconds
         self._checkpoint_parts = checkpoint_parts
         self._caught_up = caught_up
+        self._inspect = inspect
         self._inputs: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._asked: dict[str, asyncio.Future[Reply]] = {}
@@ -144,6 +148,7 @@ class Runtime:
             now = time.monotonic()
             if now >= next_beat and not linked:
                 self._pbx.beat()
+                self._inspect()
             if now >= next_beat or linked:
                 next_beat = now + self._heartbeat_seconds
 

@@ -49,6 +49,7 @@ async def untruths(site: Whole) -> list[str]:
     while True:
         found = [f"{each.kind}: {each.text}" for each in await differences(site)]
         found += judge_journal(await site.journal())
+        found += site.broken_invariants()
         if not found or time.monotonic() > deadline:
             return found
         await asyncio.sleep(0.25)

@@ -242,6 +242,11 @@ class Whole:
         assert status == 200, text
         return figures(text)
 
+    def broken_invariants(self) -> list[str]:
+        """What the servers found broken in themselves, as their log has it."""
+        lines = (self.site.folder / "server.log").read_text("utf-8").splitlines()
+        return [line for line in lines if "invariant_broken" in line]
+
     async def add_user(self, name: str, role: str, agent_id: str | None = None) -> None:
         """A user with PASSWORD, if there is none of this name."""
         if name in self._users:

@@ -181,6 +181,26 @@ async def test_a_due_timer_becomes_a_tick_and_the_heart_beats(stage):
     assert Tick() in core.seen
 
 
+async def test_the_core_is_looked_at_with_each_heartbeat():
+    core, diary, looks = ScriptedCore(), Diary(), asyncio.Semaphore(0)
+    runtime = Runtime(
+        core,
+        diary,
+        diary,
+        time.time,
+        heartbeat_seconds=0.01,
+        checkpoint_parts={},
+        inspect=looks.release,
+    )
+    task = asyncio.create_task(runtime.run())
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await looks.acquire()
+    assert diary.beats.is_set()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize("step", [-3600, 3600])
 async def test_the_heart_beats_on_when_the_clock_is_set(step):
     """Callers would go to Asterisk's own queue for as long as the clock was set back."""

@@ -274,6 +274,7 @@ export default {
     journal_behind: "The database lags behind: lists and reports are late",
     projection_stopped: "A list is no longer kept up to date: {projection}",
     recording_faulty: "A recording is faulty: {fault}",
+    invariant_broken: "The server's picture of agents and callers contradicts itself: restart it soon, calls go on",
     since: "since {time}",
     see_call: "Open the call",
     times: "{count} times",

@@ -275,6 +275,7 @@ const zhCN: typeof en = {
     journal_behind: "数据库写入落后：列表与报表延迟",
     projection_stopped: "列表已停止更新：{projection}",
     recording_faulty: "录音异常：{fault}",
+    invariant_broken: "服务器中的坐席与客户状态自相矛盾：请尽快重启服务器，通话不受影响",
     since: "自 {time}",
     see_call: "查看通话",
     times: "{count} 次",

@@ -42,6 +42,12 @@ async def pbx_is(leader: Person, state: str) -> None:
     await leader.live.wait_for(lambda rows: rows and rows["link"]["pbx"]["pbx"] == state)
 
 
+async def lag_shows(leader: Person, seconds: float) -> None:
+    """Wait until the leader's page shows that events were at least so late."""
+    assert leader.live is not None
+    await leader.live.wait_for(lambda rows: (rows["link"]["pbx"]["lag_seconds"] or 0) >= seconds)
+
+
 async def test_only_this_machine_can_reach_it_unless_told_otherwise(
     sandbox: TestSandbox, database: str
 ) -> None:
@@ -115,6 +121,9 @@ async def test_figures_of_the_link_are_those_of_the_link(
         figures = await site.figures()
         assert figures["zuoxi_pbx_state", "ready"] == 1
         assert figures[("zuoxi_pbx_lag_seconds",)] >= held_seconds
+        health = json.loads((await site.fetch("/healthz"))[1])
+        assert health["lag_seconds"] >= held_seconds
+        await lag_shows(leader, held_seconds)
         assert figures["zuoxi_pbx_events_total", "Newchannel"] >= 1
         assert figures[("zuoxi_pbx_reconnects_total",)] == 0
         assert figures["zuoxi_queue_waiting", "support"] == 1

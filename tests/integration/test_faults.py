@@ -485,12 +485,23 @@ async def test_ten_thousand_malformed_frames(sandbox: TestSandbox, database: str
             b"nonsense \xff\xfe %d\r\n\r\n",
             b"Event: BridgeEnter\r\nEvent: Hangup\r\nChannel: PJSIP/8001-%d\r\n\r\n",
         )
+        # The nonsense counts twice: a line without a colon, and neither an event nor a response.
+        wanted = 10_000 / 4 * sum((1, 1, 2, 1))
+
+        async def malformed() -> float:
+            return (await site.figures())[("zuoxi_pbx_malformed_total",)]
+
+        async def all_counted() -> bool:
+            return await malformed() >= wanted
+
+        assert await malformed() == 0
         site.proxy.lie(b"".join(kinds[number % 4] % number for number in range(10_000)))
         caller = await talking_to(site, "8001", "+8613800000001")
         await agent.state("talking")
+        await until(all_counted)
         await caller.hang_up()
-        assert site.proxy.lied
         ended = await true_record(site, 1)
+        assert await malformed() == wanted, "what Asterisk itself says is well formed"
         assert ended[0]["outcome"] == "answered"
         assert not await site.events("PbxLost")
 

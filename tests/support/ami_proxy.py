@@ -16,8 +16,7 @@ class AmiProxy:
     `silence()`: bytes are taken from both sides and go nowhere, as when a peer's machine is gone.
     `stall()`: bytes wait, in both directions; `go_on()` lets them through again.
     `cut()`: connections break; `refuse` keeps new ones from being made.
-    `lie()`: says something to the link in Asterisk's name, between two events of its own; `lied`
-    tells that it was said.
+    `lie()`: says something to the link in Asterisk's name, between two events of its own.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -30,7 +29,6 @@ class AmiProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._links: set[asyncio.StreamWriter] = set()
         self._lies = b""
-        self.lied = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
@@ -95,5 +93,4 @@ class AmiProxy:
         if sink not in self._links or not data.endswith(b"\r\n\r\n"):
             return b""
         lies, self._lies = self._lies, b""
-        self.lied = self.lied or bool(lies)
         return lies

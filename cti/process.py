@@ -21,6 +21,7 @@ from config.settings import Settings
 from cti.app import App, ListenError
 from cti.collector import calm
 from cti.journal import SpoolInUseError
+from cti.sandbox.keeper import shared
 from cti.sandbox.postgres import Postgres, ensure_binaries
 from cti.sandbox.system import SandboxError, prepare_place
 
@@ -75,17 +76,14 @@ def _started(app: App, ready: Callable[[App], None]) -> None:
 
 @asynccontextmanager
 async def database_dsn(settings: Settings) -> AsyncIterator[str]:
-    """The DSN of the settings, or of the embedded PostgreSQL, which runs as long as we do."""
+    """The DSN of the settings, or of the embedded PostgreSQL, which runs while anybody uses it."""
     if settings.database.dsn is not None:
         yield settings.database.dsn.get_secret_value()
         return
     place = prepare_place(say=_say)
     server = Postgres(place=place, binaries=ensure_binaries(place, say=_say))
-    await server.start()
-    try:
+    async with shared(server):
         yield await ensure_database(server)
-    finally:
-        await server.stop()
 
 
 async def ensure_database(server: Postgres, name: str = DATABASE) -> str:

@@ -21,6 +21,7 @@ from cti.sandbox.system import Place, SandboxError, Say, run
 
 SUPERUSER = "zuoxi"
 START_SECONDS = 60.0
+END_SECONDS = 20.0
 
 
 class PostgresError(SandboxError):
@@ -64,13 +65,15 @@ class Postgres:
         port: int | None = None,
         durable: bool = True,
     ) -> None:
+        self.name = name
         self.place = place
+        self.binaries = binaries
+        self.durable = durable
         self.port = port
         self.folder = place.folder("postgres", name)
         self.data = self.folder / "data"
+        self.log = self.folder / "log"
         self.socket = place.socket_folder(f"pg-{name}")
-        self._binaries = binaries
-        self._durable = durable
         self._process: Process | None = None
 
     @property
@@ -93,16 +96,19 @@ class Postgres:
         return f"postgresql://{SUPERUSER}:{password}@/{database}?{place}"
 
     async def start(self) -> None:
-        """Make the data folder when there is none, start, and wait until it takes connections."""
+        """Make the data folder when there is none, start, and wait until it takes connections.
+
+        :raises PostgresError: it does not, or another process of PostgreSQL has the folder.
+        """
         assert not self.running, "PostgreSQL runs already"
         if not self.data.is_dir():
             self._initialise()
-        log = self.folder / "log"
+        await self._no_other()
         # SIGINT is PostgreSQL's fast shutdown: in order, but without waiting for clients.
         self._process = Process(
-            [self._binaries / "postgres", "-D", self.data, *self._options()],
+            [self.binaries / "postgres", "-D", self.data, *self._options()],
             place=self.place,
-            log=log,
+            log=self.log,
             death_signal=signal.SIGINT,
         )
         await self._ready(self._process)
@@ -111,6 +117,11 @@ class Postgres:
         """End it in order; clients are cut off."""
         if self._process is not None:
             await self._process.stop(signal.SIGINT, patience_seconds=60)
+
+    async def ended(self) -> None:
+        """Wait until it has ended."""
+        if self._process is not None:
+            await self._process.wait()
 
     async def kill(self) -> None:
         """End it with -9, as a crash would."""
@@ -143,20 +154,20 @@ class Postgres:
         shutil.rmtree(partial, ignore_errors=True)
         self.place.write(self._password_file, secrets.token_urlsafe(24), mode=0o600)
         command: list[str | Path] = [
-            *(self._binaries / "initdb", "--pgdata", partial, "--username", SUPERUSER),
+            *(self.binaries / "initdb", "--pgdata", partial, "--username", SUPERUSER),
             *("--auth=scram-sha-256", "--pwfile", self._password_file, "--encoding=UTF8"),
             "--locale=C",
         ]
         if self._major >= 17:
             command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        if not self._durable:
+        if not self.durable:
             command.append("--no-sync")
         run(self.place.as_user(command))
         partial.rename(self.data)
 
     @property
     def _major(self) -> int:
-        told = run([self._binaries / "postgres", "--version"])  # postgres (PostgreSQL) 15.18 (...)
+        told = run([self.binaries / "postgres", "--version"])  # postgres (PostgreSQL) 15.18 (...)
         return int(told.split()[2].partition(".")[0])
 
     def _options(self) -> list[str]:
@@ -167,10 +178,32 @@ class Postgres:
             "unix_socket_permissions": "0700",
             "timezone": "UTC",
         }
-        if not self._durable:
+        if not self.durable:
             # synchronous_commit stays on: a commit must survive the server's death.
             settings |= {"fsync": "off", "full_page_writes": "off"}
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+
+    async def _no_other(self) -> None:
+        """Wait for the end of a server that lost its parent and shuts down.
+
+        Otherwise it would be taken for ours: it may answer until its last moment.
+        """
+        deadline = asyncio.get_running_loop().time() + END_SECONDS
+        while (other := self._postmaster()) is not None:
+            if asyncio.get_running_loop().time() > deadline:
+                message = f"PostgreSQL runs already in {self.data} (process {other})"
+                raise PostgresError(f"{message}: another program has started it.")
+            await asyncio.sleep(0.02)
+
+    def _postmaster(self) -> int | None:
+        """Process id of the server that has our data folder, whoever started it."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
+            # The file may be left from a crash, and its number be another program's by now.
+            lives = Path("/proc", str(pid), "cwd").samefile(self.data)
+        except (OSError, ValueError):
+            return None
+        return pid if lives else None
 
     async def _ready(self, process: Process) -> None:
         """Wait until a connection succeeds; PostgreSQL has no other sign of being ready."""

@@ -43,7 +43,7 @@ class Process:
         wrapped = place.as_user(["setpriv", f"--pdeathsig={death_signal.name[3:]}"])
         wrapped += ["sh", "-c", _IF_PARENT_LIVES, "sh", str(os.getpid())]
         wrapped += [str(word) for word in command]
-        with log.open("ab") as output:
+        with place.appending(log) as output:
             self._log_start = output.tell()
             self._popen = subprocess.Popen(  # noqa: S603 (our own commands)
                 wrapped,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 PROJECT = Path(__file__).resolve().parents[2]
 SERVICE_USER = "zuoxi"
@@ -80,6 +81,15 @@ class Place:
         path.chmod(mode)
         self.give(path)
         path.write_text(text, encoding="utf-8")
+
+    def appending(self, path: Path) -> BinaryIO:
+        """Open a file at its end, to be closed by who asks; the parts' user owns it.
+
+        Were it root's, whoever starts the same parts as the parts' user could not go on with it.
+        """
+        path.touch(mode=0o640)
+        self.give(path)
+        return path.open("ab")
 
     def as_user(self, command: Sequence[str | Path]) -> list[str]:
         """Return `command` in a form that runs as the parts' user."""

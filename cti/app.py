@@ -189,8 +189,9 @@ class App:
         try:
             with _listening("[pbx] agi_host and agi_port"):
                 await self.agi.start(self.settings.pbx.agi_host, self.settings.pbx.agi_port)
+            secured = _secured(self.settings.web)
             with _listening("[web] host and port"):
-                await _site(web_runner, self.settings.web).start()
+                await _site(web_runner, self.settings.web, secured).start()
             async with asyncio.TaskGroup() as group:
                 for part in self._parts():
                     group.create_task(part)
@@ -324,9 +325,21 @@ def product_version() -> str:
     return str(project["project"]["version"])
 
 
-def _site(runner: web.AppRunner, settings: WebSettings) -> web.TCPSite:
-    context = None
-    if settings.tls_certificate and settings.tls_key:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    return web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
+def _secured(settings: WebSettings) -> ssl.SSLContext | None:
+    """How the pages are served over TLS; None: without."""
+    if not settings.tls_certificate or not settings.tls_key:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # A key with a passphrase is refused; the default would ask for it at the terminal.
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
+    except OSError as error:  # ssl.SSLError is one
+        what = f"{settings.tls_certificate} and {settings.tls_key}: {error.strerror}"
+        raise ListenError(f"{what}: see [web] tls_certificate and tls_key") from error
+    return context
+
+
+def _site(
+    runner: web.AppRunner, settings: WebSettings, secured: ssl.SSLContext | None
+) -> web.TCPSite:
+    return web.TCPSite(runner, settings.host, settings.port, ssl_context=secured)

@@ -2,13 +2,16 @@
 
 import json
 import socket
+import ssl
 import time
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from cti.sandbox.ports import LOOPBACK
 from cti.sandbox.postgres import Postgres
+from tests.support.certificates import self_made
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import PASSWORD, Person, whole
 
@@ -139,6 +142,40 @@ async def test_figures_of_the_link_are_those_of_the_link(
         await pbx_is(leader, "ready")
         assert (await site.fetch("/healthz"))[0] == 200
         assert (await site.figures())[("zuoxi_pbx_reconnects_total",)] == 1
+
+
+async def test_its_own_tls_is_all_that_it_speaks(
+    sandbox: TestSandbox, database: str, tmp_path: Path
+) -> None:
+    pem = self_made(tmp_path)
+    async with whole(sandbox, database) as site:
+        assert site.server is not None
+        await site.server.stop()
+        plain = site.base
+        values = site.site.values()
+        values["web"] |= pem.web
+        site.trusted = ssl.create_default_context(cafile=pem.chain)
+        await site.start_server(site.write_settings("secured", values))
+        await site.ready()
+        assert site.base.startswith("https://")
+
+        agent = await site.agent("1001")
+        [cookie] = agent.http.cookie_jar
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")
+        async with agent.http.get(f"{site.base}/healthz") as answer:
+            assert "max-age" in answer.headers["Strict-Transport-Security"]
+        assert agent.live is not None
+        wire = agent.live.socket.get_extra_info("ssl_object")
+        assert wire.version() in {"TLSv1.2", "TLSv1.3"}
+        await agent.act("/agent/not-ready", reason="rest")
+        await agent.state("not_ready")
+
+        async with aiohttp.ClientSession() as http:
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await http.get(f"{plain}/healthz")
+            with pytest.raises(aiohttp.ClientConnectorCertificateError):
+                await http.get(f"{site.base}/healthz")
+        assert (await site.fetch("/healthz"))[0] == 200, "nor did that harm anybody"
 
 
 async def test_it_ends_at_once_though_browsers_are_connected(

@@ -9,6 +9,7 @@ have to be true: journal, CDR, CEL and recordings agree, the invariants held.
 import asyncio
 import json
 import os
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -127,7 +128,7 @@ class Person:
     """Somebody signed in."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str, me: dict[str, Any]) -> None:
-        self._http = http
+        self.http = http
         self._base = base
         self.me = me
         self.live: Live | None = None
@@ -135,7 +136,7 @@ class Person:
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request: status and body."""
-        async with self._http.request(
+        async with self.http.request(
             method, f"{self._base}/api/v1{path}", json=body, headers=self._headers
         ) as answer:
             text = await answer.text()
@@ -149,7 +150,7 @@ class Person:
 
     async def watch(self, topic: str) -> Live:
         """Open the live connection."""
-        socket = await self._http.ws_connect(
+        socket = await self.http.ws_connect(
             f"{self._base}/api/v1/live", headers={"Origin": self._base}
         )
         await socket.send_json({"type": "subscribe", "topics": [topic]})
@@ -172,7 +173,7 @@ class Person:
         """Leave without signing out."""
         if self.live:
             await self.live.close()
-        await self._http.close()
+        await self.http.close()
 
 
 @dataclass
@@ -186,6 +187,8 @@ class Whole:
     server: Process | None = None
     node: str = "pbx1"
     """Whose journal counts: that of the server that was started last."""
+    trusted: ssl.SSLContext | None = None
+    """Set when the server is started with TLS: whom browsers trust."""
     people: list[Person] = field(default_factory=list)
     _users: set[str] = field(default_factory=set)
     _servers: list[Process] = field(default_factory=list)
@@ -193,7 +196,15 @@ class Whole:
     @property
     def base(self) -> str:
         """Origin of the pages."""
-        return f"http://{LOOPBACK}:{self.site.web_port}"
+        scheme = "https" if self.trusted else "http"
+        return f"{scheme}://{LOOPBACK}:{self.site.web_port}"
+
+    def browser(self) -> aiohttp.ClientSession:
+        """A browser of its own cookies."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self.trusted or True),
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+        )
 
     async def start_server(self, config: Path | None = None) -> Process:
         """Start the server; it may still connect to the PBX when this returns."""
@@ -213,7 +224,7 @@ class Whole:
     async def reachable(self) -> None:
         """Wait until the pages answer."""
         assert self.server is not None
-        async with aiohttp.ClientSession() as http:
+        async with self.browser() as http:
             while True:
                 assert self.server.running, self.server.output()
                 try:
@@ -224,7 +235,7 @@ class Whole:
 
     async def ready(self) -> None:
         """Wait until the server serves: PBX and database connected."""
-        async with aiohttp.ClientSession() as http:
+        async with self.browser() as http:
             while True:
                 async with http.get(f"{self.base}/healthz") as answer:
                     if answer.status == 200:
@@ -233,7 +244,7 @@ class Whole:
 
     async def fetch(self, path: str) -> tuple[int, str]:
         """What nobody needs to sign in for: status and text."""
-        async with aiohttp.ClientSession() as http, http.get(self.base + path) as answer:
+        async with self.browser() as http, http.get(self.base + path) as answer:
             return answer.status, await answer.text()
 
     async def figures(self) -> Figures:
@@ -268,7 +279,7 @@ class Whole:
 
     async def person(self, name: str) -> Person:
         """Sign in."""
-        http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        http = self.browser()
         async with http.post(
             f"{self.base}/api/v1/session",
             json={"user": name, "password": PASSWORD},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import encrypted, self_made
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import PASSWORD, PROJECT, Person, Whole, small_floor, whole
 
@@ -133,6 +134,26 @@ async def test_a_server_whose_port_is_taken_says_so(
         assert "address already in use" in said
         assert f"see [{table}]" in said
         assert (await site.fetch("/healthz"))[0] == 200, "the one that has it goes on"
+
+
+async def test_a_certificate_that_cannot_be_read_is_named(
+    sandbox: TestSandbox, database: str, tmp_path: Path
+) -> None:
+    pem = self_made(tmp_path)
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        values = site.site.values()
+        values["server"] = {"state_folder": str(site.site.folder / "another")}
+        values["web"] = {"port": site.site.block.take(), **pem.web}
+        values["pbx"]["agi_port"] = site.site.block.take()
+        config = site.write_settings("secured", values)
+        for key in (None, b"no key", encrypted(pem.key.read_bytes())):
+            pem.key.unlink()
+            if key is not None:
+                pem.key.write_bytes(key)
+            status, said = await zuoxi("serve", "--config", config)
+            assert (status, "Traceback" in said) == (2, False), said
+            assert "see [web] tls_certificate and tls_key" in said
+            pem.key.touch()
 
 
 async def test_wrong_settings_are_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 import shutil
 import ssl
 import stat
@@ -26,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.settings import PbxSettings, Settings
+from cti.agi.server import DEADLINE_SECONDS
 from cti.ami.actions import (
     Action,
     CoreSettings,
@@ -49,7 +51,6 @@ Level = Literal["ok", "warn", "bad"]
 ASTERISK_VERSIONS: Final = (18, 19, 20, 21, 22)
 LINK_SECONDS: Final = 6.0
 EVENT_SECONDS: Final = 3.0
-HOOK_SECONDS: Final = 2.0
 DATABASE_SECONDS: Final = 5.0
 CLOCK_LIMIT_SECONDS: Final = 1.0
 FREE_BYTES: Final = 5 * 1024**3
@@ -67,6 +68,7 @@ MODULES: Final = (
     *("app_userevent", "chan_pjsip", "func_channel", "func_cut", "func_global", "func_logic"),
     *("func_strings", "func_timeout", "res_agi", "res_musiconhold"),
 )
+HOURS_ANSWER: Final = re.compile(rb'SET VARIABLE "ARRAY\(ZX_OPEN\)" "(yes|no)"\n')
 BROWSER_MODULES: Final = ("res_http_websocket", "res_pjsip_transport_websocket", "res_srtp")
 
 
@@ -94,7 +96,7 @@ async def examine(settings: Settings, dsn: str | None = None) -> list[Finding]:
         dsn = settings.database.dsn.get_secret_value()
     return [
         *await pbx(settings),
-        *await hooks(settings.pbx),
+        *await hooks(settings),
         *await database(dsn),
         *folders(settings),
         screens(),
@@ -373,31 +375,72 @@ def _has_sound(folder: Path, sound: str) -> bool:
 # --- our own side ---------------------------------------------------------------------------------
 
 
-async def hooks(where: PbxSettings) -> list[Finding]:
-    """Whether the FastAGI server listens, and whether it may hear Asterisk."""
-    address = f"{where.agi_host}:{where.agi_port}"
+async def hooks(settings: Settings) -> list[Finding]:
+    """Whether the FastAGI server answers, and whether it may hear Asterisk."""
+    where = settings.pbx
     findings = []
     if not _may_hear(where):
         mend = "add Asterisk's address to [pbx] agi_allowed"
         what = f"agi_allowed does not hold {where.ami_host}"
         findings.append(Finding("hooks", "warn", what, mend))
     try:
-        async with asyncio.timeout(HOOK_SECONDS):
-            _, writer = await asyncio.open_connection(where.agi_host, where.agi_port)
-        writer.close()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            reader, writer = await asyncio.open_connection(where.agi_host, where.agi_port)
     except (OSError, TimeoutError):
         mend = "start `./zuoxi serve`; callers get in without it, only unknown"
-        return [*findings, Finding("hooks", "warn", f"nobody listens on {address}", mend)]
-    return [*findings, Finding("hooks", "ok", f"listening on {address}")]
+        what = f"nobody listens on {_agi(where)}"
+        return [*findings, Finding("hooks", "warn", what, mend)]
+    try:
+        return [*findings, await _hook(settings, reader, writer)]
+    finally:
+        writer.close()
+
+
+async def _hook(
+    settings: Settings, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Finding:
+    """Ask, as the dialplan does, whether a queue is open: a hook that changes nothing."""
+    address = _agi(settings.pbx)
+    ourselves = str(writer.get_extra_info("sockname")[0])
+    if not _allows(settings.pbx, ourselves):
+        mend = f"add {ourselves} to [pbx] agi_allowed to have it examined"
+        what = f"somebody listens on {address}, but our server would not hear {ourselves}"
+        return Finding("hooks", "warn", what, mend)
+    if not settings.floor.queues:
+        what = f"somebody listens on {address}, but there is no queue to ask for"
+        return Finding("hooks", "warn", what, "describe the queues: [[floor.queues]]")
+    queue = settings.floor.queues[0].name
+    question = f"agi_network_script: hours\nagi_uniqueid: zuoxi-doctor\nagi_arg_1: {queue}\n\n"
+    heard = b""
+    with suppress(OSError, TimeoutError, ValueError):  # the last: a line without an end
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            writer.write(question.encode())
+            heard = await reader.readline()
+    if HOURS_ANSWER.fullmatch(heard):
+        return Finding("hooks", "ok", f"answered on {address}")
+    mend = (
+        f"`ss -ltnp sport = :{settings.pbx.agi_port}` names the program: end it, or give us another"
+        " [pbx] agi_port (then `./zuoxi pbx install`); is it ours, restart it with these settings"
+    )
+    said = f"said {heard[:40]!r}" if heard else "said nothing"
+    return Finding("hooks", "bad", f"who listens on {address} is no server of ours: {said}", mend)
+
+
+def _agi(where: PbxSettings) -> str:
+    return f"{where.agi_host}:{where.agi_port}"
 
 
 def _may_hear(where: PbxSettings) -> bool:
     try:
-        pbx_address = ipaddress.ip_address(where.ami_host)
+        ipaddress.ip_address(where.ami_host)
     except ValueError:
         return True  # a name: which address it calls from cannot be told from here
+    return _allows(where, where.ami_host)
+
+
+def _allows(where: PbxSettings, address: str) -> bool:
     allowed = [ipaddress.ip_network(each, strict=False) for each in where.agi_allowed]
-    return any(pbx_address in network for network in allowed)
+    return any(ipaddress.ip_address(address) in network for network in allowed)
 
 
 async def database(dsn: str | None) -> list[Finding]:
@@ -500,7 +543,8 @@ def certificate(settings: Settings) -> list[Finding]:
 def _certificate(chain: Path, key: Path) -> Finding:
     mend = "renew it, and restart the server"
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(chain, key, password="")  # as the server does, never asking
         end = x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         return Finding("TLS", "bad", f"{chain}: {error}", "see [web] tls_certificate and tls_key")

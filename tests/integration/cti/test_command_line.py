@@ -11,6 +11,12 @@ from tests.support.certificates import encrypted, self_made
 from tests.support.sandbox import TestSandbox
 from tests.support.whole import PASSWORD, PROJECT, Person, Whole, small_floor, whole
 
+EXAMINED = (
+    *("AMI", "rights", "events", "modules", "dialplan", "native queues", "extensions"),
+    *("heartbeat", "clocks", "sounds", "hooks", "database"),
+    *("recording spool", "recording store", "TLS"),
+)
+
 
 async def zuoxi(*arguments: str | Path, answer: str = "") -> tuple[int, str]:
     """Run a command; its exit status and all that it said."""
@@ -24,6 +30,12 @@ async def zuoxi(*arguments: str | Path, answer: str = "") -> tuple[int, str]:
     said, _ = await process.communicate(answer.encode())
     assert process.returncode is not None
     return process.returncode, said.decode()
+
+
+def verdicts(table: str) -> dict[str, str]:
+    """What `doctor` says of each check, by its name."""
+    rows = [[cell.strip() for cell in line.split("│")] for line in table.splitlines()]
+    return {row[1]: row[0] for row in rows if row[0] in {"ok", "look", "bad"}}
 
 
 def names(folder: Path) -> list[str]:
@@ -49,8 +61,14 @@ async def test_a_running_site_is_examined_and_its_books_agree(
 ) -> None:
     async with whole(sandbox, database, small_floor(agents=1)) as site:
         await one_call(site)
+        site.site.spool.chmod(0o2770)  # as the operator's guide has it
         status, said = await zuoxi("doctor", "--config", site.config)
         assert status == 0, said
+        found = verdicts(said)
+        # Of this machine, not of the site: its room, the age of its build, whose Asterisk it has.
+        assert {found.pop("disk"), found.pop("screens")} <= {"ok", "look"}
+        assert found.pop("Asterisk") == ("look" if "dfsg" in said else "ok")
+        assert found == dict.fromkeys(EXAMINED, "ok"), said
         now = datetime.now(UTC)
         status, said = await zuoxi(
             *("reconcile", "--config", site.config),

@@ -2,23 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from config.floor import Floor
 from config.settings import Settings, from_values
+from crm.callers import CallerIndex
 from cti import doctor
+from cti.agi.server import AgiServer
 from cti.doctor import Finding, certificate, folders, hooks
+from cti.hooks import Hooks
+from cti.inputs import Input
+from cti.lookup import LookUp
 from cti.pbxfiles import SOUNDS
 from tests.support.ami_server import SECRET, USER, AmiServer, Headers, success
+from tests.support.certificates import encrypted, self_made
 
 
 def settings(**values: Any) -> Settings:
@@ -29,51 +31,22 @@ def levels(findings: list[Finding]) -> dict[str, str]:
     return {each.check: each.level for each in findings}
 
 
-@pytest.fixture
-def pem(tmp_path: Path) -> Callable[[float], dict[str, str]]:
-    """Make a certificate that is valid for so many days; the [web] settings for it."""
-
-    def make(days: float) -> dict[str, str]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "panel.example.com")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - timedelta(days=400))
-            .not_valid_after(now + timedelta(days=days))
-            .sign(key, hashes.SHA256())
-        )
-        chain, secret = tmp_path / "chain.pem", tmp_path / "key.pem"
-        chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        secret.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        return {"tls_certificate": str(chain), "tls_key": str(secret)}
-
-    return make
-
-
 @pytest.mark.parametrize(("days", "level"), [(200, "ok"), (5.5, "warn"), (-1, "bad")])
-def test_certificate_by_its_age(
-    pem: Callable[[float], dict[str, str]], days: float, level: str
-) -> None:
-    assert levels(certificate(settings(web=pem(days)))) == {"TLS": level}
+def test_certificate_by_its_age(tmp_path: Path, days: float, level: str) -> None:
+    assert levels(certificate(settings(web=self_made(tmp_path, days).web))) == {"TLS": level}
 
 
-def test_key_of_another_certificate(pem: Callable[[float], dict[str, str]], tmp_path: Path) -> None:
-    pem(100)
-    other = (tmp_path / "key.pem").read_bytes()
-    web = pem(100)
-    (tmp_path / "key.pem").write_bytes(other)
-    assert levels(certificate(settings(web=web))) == {"TLS": "bad"}
+def test_key_of_another_certificate(tmp_path: Path) -> None:
+    other = self_made(tmp_path).key.read_bytes()
+    pem = self_made(tmp_path)
+    pem.key.write_bytes(other)
+    assert levels(certificate(settings(web=pem.web))) == {"TLS": "bad"}
+
+
+def test_key_behind_a_passphrase(tmp_path: Path) -> None:
+    pem = self_made(tmp_path)
+    pem.key.write_bytes(encrypted(pem.key.read_bytes()))
+    assert levels(certificate(settings(web=pem.web))) == {"TLS": "bad"}
 
 
 @pytest.mark.parametrize(
@@ -109,14 +82,83 @@ def test_screens(monkeypatch: pytest.MonkeyPatch, state: str, level: str) -> Non
     assert (found.how_to_mend == "") is (level == "ok")
 
 
-async def test_hooks_heard_or_not(free_port: int) -> None:
-    values = {"agi_port": free_port}
-    assert [each.level for each in await hooks(settings(pbx=values).pbx)] == ["warn"]
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port)
-    assert [each.level for each in await hooks(settings(pbx=values).pbx)] == ["ok"]
-    stranger = values | {"ami_host": "10.1.2.3"}
-    assert [each.level for each in await hooks(settings(pbx=stranger).pbx)] == ["warn", "ok"]
-    server.close()
+FLOOR = {
+    "queues": [{"name": "support"}],
+    "extensions": [{"number": "8001", "kind": "browser"}],
+}
+
+
+async def hook(port: int, **pbx: Any) -> Finding:
+    """What doctor finds where the hooks should be."""
+    pbx = {"agi_port": port, "agi_allowed": ["127.0.0.1"]} | pbx
+    return (await hooks(settings(pbx=pbx, floor=FLOOR)))[-1]
+
+
+async def test_hooks_that_nobody_hears(free_port: int) -> None:
+    found = await hook(free_port)
+    assert (found.level, "nobody listens" in found.what) == ("warn", True)
+    assert "start `./zuoxi serve`" in found.how_to_mend
+
+
+async def test_hooks_of_our_server_are_asked(free_port: int) -> None:
+    asked: list[str] = []
+
+    def is_open(queue: str) -> bool:
+        asked.append(queue)
+        return False
+
+    told: list[Input] = []
+    plan = Floor.model_validate(FLOOR)
+    look_up = LookUp(plan, CallerIndex(no_database, region="CN", try_again=()))
+    handlers = Hooks(plan, look_up, is_open, told.append).handlers()
+    server = AgiServer(handlers, allowed=["127.0.0.1"])
+    await server.start("127.0.0.1", free_port)
+    try:
+        assert (await hook(free_port)).level == "ok"
+        assert (asked, told) == (["support"], [])
+        stranger = await hook(free_port, agi_allowed=["10.1.2.3"])
+        assert (stranger.level, "agi_allowed" in stranger.how_to_mend) == ("warn", True)
+        nothing_to_ask = await hooks(settings(pbx={"agi_port": free_port}))
+        assert [each.level for each in nothing_to_ask] == ["warn"]
+        elsewhere = settings(pbx={"agi_port": free_port, "ami_host": "10.1.2.3"}, floor=FLOOR)
+        assert [each.level for each in await hooks(elsewhere)] == ["warn", "ok"]
+    finally:
+        await server.close()
+
+
+async def no_database() -> Any:
+    raise OSError
+
+
+@pytest.mark.parametrize(
+    ("says", "shown"),
+    [
+        (b"", "nothing"),
+        (None, "nothing"),
+        (b"x" * 100_000, "nothing"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0"),
+        (b'SET VARIABLE "ARRAY(ZX_OTHER)" "yes"\n', "ZX_OTHER"),
+    ],
+)
+async def test_a_listener_that_is_none_of_ours_is_named(
+    free_port: int, says: bytes | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "DEADLINE_SECONDS", 0.2)
+    over = asyncio.Event()
+
+    async def stranger(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if says is None:  # hears and never answers
+            await over.wait()
+        writer.write(says or b"")
+        writer.close()
+
+    async with await asyncio.start_server(stranger, "127.0.0.1", free_port):
+        found = await hook(free_port)
+        over.set()
+    assert found.level == "bad"
+    assert f"127.0.0.1:{free_port} is no server of ours" in found.what
+    assert shown in found.what
+    assert f":{free_port}" in found.how_to_mend
 
 
 @pytest_asyncio.fixture

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+import aiohttp
 import asyncpg
 import msgspec
 from cryptography import x509
@@ -51,11 +52,18 @@ Level = Literal["ok", "warn", "bad"]
 ASTERISK_VERSIONS: Final = (18, 19, 20, 21, 22)
 LINK_SECONDS: Final = 6.0
 EVENT_SECONDS: Final = 3.0
+WEBSOCKET_SECONDS: Final = 5.0
 DATABASE_SECONDS: Final = 5.0
 CLOCK_LIMIT_SECONDS: Final = 1.0
 FREE_BYTES: Final = 5 * 1024**3
 CERTIFICATE_DAYS: Final = 21
 POSTGRES_VERSIONS: Final = range(15, 19)
+EXPIRED: Final = 10
+OTHER_NAME: Final = (62, 64)
+"""What OpenSSL finds wrong with a certificate (X509_V_ERR_...): its time, its host or address."""
+RENEW_SIP: Final = (
+    "renew it (tlscertfile in Asterisk's http.conf), then `core restart when convenient`"
+)
 CORE_SOUNDS: Final = "Asterisk's core sounds (Debian: asterisk-core-sounds-en)"
 
 CONTEXTS: Final = (
@@ -101,6 +109,7 @@ async def examine(settings: Settings, dsn: str | None = None) -> list[Finding]:
         *folders(settings),
         screens(),
         *certificate(settings),
+        *await sip_websocket(settings),
     ]
 
 
@@ -554,6 +563,74 @@ def _certificate(chain: Path, key: Path) -> Finding:
     if days < CERTIFICATE_DAYS:
         return Finding("TLS", "warn", f"{chain} expires in {days} days", mend)
     return Finding("TLS", "ok", f"{chain}, {days} days left")
+
+
+async def sip_websocket(settings: Settings) -> list[Finding]:
+    """Asterisk's secure WebSocket, reached as the agents' browsers reach it."""
+    url = settings.pbx.sip_ws_url
+    browsers = any(each.kind == "browser" for each in settings.floor.extensions)
+    if not browsers or urlsplit(url).scheme != "wss":
+        return []
+    try:
+        async with (
+            asyncio.timeout(WEBSOCKET_SECONDS),
+            aiohttp.ClientSession() as http,
+            http.ws_connect(url, protocols=["sip"], ssl=ssl.create_default_context()) as socket,
+        ):
+            return [_sip_certificate(url, socket.get_extra_info("ssl_object"))]
+    except (OSError, TimeoutError, aiohttp.ClientError) as error:
+        what, mend = _no_websocket(url, error)
+        return [Finding("SIP WebSocket", "bad", f"{url}: {what}", mend)]
+
+
+def _sip_certificate(url: str, secured: ssl.SSLObject) -> Finding:
+    """How long the certificate is still valid; that it is trusted is known already."""
+    told = secured.getpeercert() or {}
+    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+    days = (end - datetime.now(UTC)).days
+    if days < CERTIFICATE_DAYS:
+        what = f"{url}: the certificate expires in {days} days"
+        return Finding("SIP WebSocket", "warn", what, RENEW_SIP)
+    return Finding("SIP WebSocket", "ok", f"{url}, {days} days left")
+
+
+def _no_websocket(url: str, error: Exception) -> tuple[str, str]:
+    """What keeps browsers from the WebSocket, and how to mend it."""
+    host = urlsplit(url).hostname
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=wrong):
+            return _bad_certificate(host, wrong)
+        case aiohttp.WSServerHandshakeError(status=status):
+            what = f"answers {status}, no WebSocket"
+            return what, f"load {', '.join(BROWSER_MODULES)}; Asterisk's path is /ws"
+        case aiohttp.ClientConnectorSSLError():
+            what = "who listens there speaks no TLS as browsers do"
+        case TimeoutError():
+            what = f"no answer within {WEBSOCKET_SECONDS:.0f} s"
+        case aiohttp.ClientConnectorDNSError():
+            return f"{host} is no name here", "see [pbx] sip_ws_url and the name service"
+        case aiohttp.ClientConnectorError():
+            what = "nobody listens there"
+        case _:
+            what = str(error) or type(error).__name__
+    return what, (
+        "set tlsenable=yes and tlsbindaddr in Asterisk's http.conf (docs/operations.md), and see"
+        " that [pbx] sip_ws_url leads there"
+    )
+
+
+def _bad_certificate(host: str | None, wrong: Exception) -> tuple[str, str]:
+    code = getattr(wrong, "verify_code", None)
+    if code == EXPIRED:
+        return "the certificate has expired", RENEW_SIP
+    if code in OTHER_NAME:
+        mend = f"get a certificate for {host}, or set [pbx] sip_ws_url to a name that it has"
+        return f"the certificate is not for {host}", mend
+    why = getattr(wrong, "verify_message", str(wrong))
+    return f"the certificate is not trusted: {why}", (
+        "tlscertfile in Asterisk's http.conf has to hold one that browsers trust, with its whole"
+        " chain; an authority of your own has to be trusted on this machine as on the agents'"
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,26 +1,30 @@
 """The checks of our own side, and of a PBX that says what no healthy one says."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from config.floor import Floor
 from config.settings import Settings, from_values
 from crm.callers import CallerIndex
 from cti import doctor
 from cti.agi.server import AgiServer
-from cti.doctor import Finding, certificate, folders, hooks
+from cti.doctor import Finding, certificate, folders, hooks, sip_websocket
 from cti.hooks import Hooks
 from cti.inputs import Input
 from cti.lookup import LookUp
 from cti.pbxfiles import SOUNDS
 from tests.support.ami_server import SECRET, USER, AmiServer, Headers, success
-from tests.support.certificates import encrypted, self_made
+from tests.support.certificates import Pem, encrypted, self_made
 
 
 def settings(**values: Any) -> Settings:
@@ -159,6 +163,91 @@ async def test_a_listener_that_is_none_of_ours_is_named(
     assert f"127.0.0.1:{free_port} is no server of ours" in found.what
     assert shown in found.what
     assert f":{free_port}" in found.how_to_mend
+
+
+@asynccontextmanager
+async def websocket(pem: Pem, *, speaks: bool = True) -> AsyncIterator[str]:
+    """Asterisk's secure WebSocket for SIP, as far as a handshake goes; its address."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if not speaks:
+            return web.Response(status=404)
+        socket = web.WebSocketResponse(protocols=["sip"])
+        await socket.prepare(request)
+        await socket.receive()
+        return socket
+
+    pages = web.Application()
+    pages.router.add_get("/ws", answer)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem.chain, pem.key)
+    server = TestServer(pages, host="127.0.0.1")
+    await server.start_server(ssl=context)
+    try:
+        yield f"wss://127.0.0.1:{server.port}/ws"
+    finally:
+        await server.close()
+
+
+async def sip(url: str) -> Finding:
+    [found] = await sip_websocket(settings(pbx={"sip_ws_url": url}, floor=FLOOR))
+    assert (found.how_to_mend == "") is (found.level == "ok")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pem", "level", "what"),
+    [
+        ({"days": 100}, "ok", "days left"),
+        ({"days": 5.5}, "warn", "expires in 5 days"),
+        ({"days": -1}, "bad", "has expired"),
+        ({"address": "10.1.2.3"}, "bad", "not for 127.0.0.1"),
+    ],
+)
+async def test_the_certificate_that_browsers_meet_at_asterisk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pem: dict[str, Any], level: str, what: str
+) -> None:
+    made = self_made(tmp_path, **pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.chain))
+    async with websocket(made) as url:
+        found = await sip(url)
+    assert (found.level, what in found.what) == (level, True), found
+
+
+async def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
+    async with websocket(self_made(tmp_path)) as url:
+        found = await sip(url)
+    assert (found.level, "not trusted: self" in found.what) == ("bad", True), found
+
+
+async def test_no_websocket_where_browsers_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    nobody = await sip(f"wss://127.0.0.1:{free_port}/ws")
+    assert (nobody.level, "nobody listens" in nobody.what) == ("bad", True)
+    assert "tlsenable" in nobody.how_to_mend
+    unnamed = await sip("wss://pbx.invalid:8089/ws")
+    assert (unnamed.level, "pbx.invalid is no name" in unnamed.what) == ("bad", True), unnamed
+
+    pem = self_made(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem.chain))
+    async with websocket(pem, speaks=False) as url:
+        other = await sip(url)
+    assert (other.level, "answers 404" in other.what) == ("bad", True)
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", free_port):
+        found = await sip(f"wss://127.0.0.1:{free_port}/ws")
+    assert (found.level, "speaks no TLS" in found.what) == ("bad", True), found
+
+
+async def test_without_browsers_no_websocket_is_needed(free_port: int) -> None:
+    url = f"wss://127.0.0.1:{free_port}/ws"
+    assert await sip_websocket(settings(pbx={"sip_ws_url": url})) == []
 
 
 @pytest_asyncio.fixture

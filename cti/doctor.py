@@ -45,7 +45,9 @@ from cti.ami.events import QueueParams, UserEvent
 from cti.ami.link import AmiLink, LinkSettings
 from cti.inputs import Input, PbxEvent
 from cti.pbxfiles import SOUNDS
+from cti.process import database_dsn, embedded_exists
 from cti.sandbox.frontend import built
+from cti.sandbox.system import SandboxError
 
 Level = Literal["ok", "warn", "bad"]
 
@@ -98,14 +100,14 @@ class Command(Action, frozen=True, kw_only=True, rename="pascal"):
 async def examine(settings: Settings, dsn: str | None = None) -> list[Finding]:
     """All checks, in the order in which they should be mended.
 
-    :param dsn: the database; None: that of the settings, or none is examined.
+    :param dsn: the database; None: that of the settings, or the embedded one.
     """
     if dsn is None and settings.database.dsn is not None:
         dsn = settings.database.dsn.get_secret_value()
     return [
         *await pbx(settings),
         *await hooks(settings),
-        *await database(dsn),
+        *(await embedded(settings) if dsn is None else await database(dsn)),
         *folders(settings),
         screens(),
         *certificate(settings),
@@ -452,10 +454,21 @@ def _allows(where: PbxSettings, address: str) -> bool:
     return any(ipaddress.ip_address(address) in network for network in allowed)
 
 
-async def database(dsn: str | None) -> list[Finding]:
+async def embedded(settings: Settings) -> list[Finding]:
+    """The embedded database, beside who uses it; started for the look when nobody does."""
+    if not embedded_exists():
+        return [Finding("database", "ok", "the embedded one, made at the first start")]
+    try:
+        async with database_dsn(settings) as dsn:
+            found = await database(dsn)
+    except (OSError, SandboxError) as error:
+        mend = "see its words; or use a PostgreSQL of your own: [database] dsn"
+        return [Finding("database", "bad", f"the embedded one: {error}", mend)]
+    return [msgspec.structs.replace(each, what=f"the embedded {each.what}") for each in found]
+
+
+async def database(dsn: str) -> list[Finding]:
     """Reachable, of a version that we know, migrated."""
-    if dsn is None:
-        return [Finding("database", "ok", "the embedded one, started with the server")]
     try:
         connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn, timeout=DATABASE_SECONDS)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError) as error:
@@ -473,7 +486,8 @@ async def database(dsn: str | None) -> list[Finding]:
         findings.append(Finding("database", "bad", f"PostgreSQL {version.major}", mend))
     if not migrated:
         mend = "the server makes its tables at the start: `./zuoxi serve`"
-        findings.append(Finding("database", "warn", "has no tables of ours yet", mend))
+        what = f"PostgreSQL {version.major} has no tables of ours yet"
+        findings.append(Finding("database", "warn", what, mend))
     return findings or [Finding("database", "ok", f"PostgreSQL {version.major}, migrated")]
 
 

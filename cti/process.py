@@ -23,7 +23,7 @@ from cti.collector import calm
 from cti.journal import SpoolInUseError
 from cti.sandbox.keeper import shared
 from cti.sandbox.postgres import Postgres, ensure_binaries
-from cti.sandbox.system import SandboxError, prepare_place
+from cti.sandbox.system import SandboxError, prepare_place, state_folders
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +84,11 @@ async def database_dsn(settings: Settings) -> AsyncIterator[str]:
     server = Postgres(place=place, binaries=ensure_binaries(place, say=_say))
     async with shared(server):
         yield await ensure_database(server)
+
+
+def embedded_exists() -> bool:
+    """Whether the embedded PostgreSQL was made already; only a look, nothing is made."""
+    return any((state / "postgres" / "main" / "data").is_dir() for state in state_folders())
 
 
 async def ensure_database(server: Postgres, name: str = DATABASE) -> str:

@@ -141,7 +141,7 @@ def prepare_place(project: Path = PROJECT, *, say: Say) -> Place:
     a closed folder such as /root), it is /var/lib/zuoxi/<hash of the project's path>: we never
     open up a folder that somebody closed.
     """
-    own = project / "var" / "state"
+    own, elsewhere = state_folders(project)
     if os.geteuid() != 0:
         own.mkdir(parents=True, exist_ok=True)
         if not os.access(own, os.W_OK):
@@ -153,11 +153,16 @@ def prepare_place(project: Path = PROJECT, *, say: Say) -> Place:
     if Place(own, SERVICE_USER).can_run(project) and _free_for_service_user(own):
         place = Place(own, SERVICE_USER)
     else:
-        mark = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
-        place = Place(Path("/var/lib/zuoxi") / mark, SERVICE_USER)
+        place = Place(elsewhere, SERVICE_USER)
         say(f"State goes to {place.state}, because user {SERVICE_USER} cannot use {own}.")
     place.make()
     return place
+
+
+def state_folders(project: Path = PROJECT) -> tuple[Path, Path]:
+    """The two folders of which one holds the state, see `prepare_place`; they need not exist."""
+    mark = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
+    return project / "var" / "state", Path("/var/lib/zuoxi") / mark
 
 
 def _free_for_service_user(folder: Path) -> bool:

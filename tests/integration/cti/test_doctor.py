@@ -9,9 +9,12 @@ from rich.console import Console
 
 from config.floor import ExtensionSettings, Floor
 from config.settings import Settings, from_values
-from cti import doctor
-from cti.doctor import Finding, database, examine, show
+from cti import doctor, process
+from cti.doctor import Finding, database, embedded, examine, show
+from cti.journal.database import migrate
 from cti.pbxfiles import PbxFilesInput, render
+from cti.sandbox.postgres import Postgres
+from cti.sandbox.system import Place
 from tests.support.dialplan import SECRET, floor, phones, put
 from tests.support.sandbox import TestPbx, TestSandbox
 
@@ -30,6 +33,7 @@ def settings_for(pbx: TestPbx, folder: Path, plan: Floor, **pbx_settings: Any) -
                 "agi_port": 1,
                 **pbx_settings,
             },
+            "database": {"dsn": "postgresql://127.0.0.1:1/none"},
             "recording": {
                 "spool_folder": str(folder / "spool"),
                 "store_folder": str(folder / "store"),
@@ -170,6 +174,30 @@ async def test_no_asterisk_and_no_database_are_told(tmp_path: Path, free_port: i
         assert findings[check].level == "bad", check
         assert findings[check].how_to_mend
     assert show(list(findings.values()), Console(quiet=True)) == 1
+
+
+async def test_the_embedded_database_is_looked_at(
+    place: Place, postgres_programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Place(place.folder("examined"), place.user)
+    server = Postgres(place=own, binaries=postgres_programs)
+    monkeypatch.setattr(process, "state_folders", lambda: (own.state, tmp_path))
+    monkeypatch.setattr(process, "prepare_place", lambda **_: own)
+    monkeypatch.setattr(process, "ensure_binaries", lambda *_, **__: postgres_programs)
+    settings = from_values({"pbx": {"ami_secret": SECRET}}, "test")
+    [found] = await embedded(settings)
+    assert (found.level, "made at the first start" in found.what) == ("ok", True)
+    assert not server.data.exists(), "looking makes nothing"
+
+    async with process.database_dsn(settings) as dsn:
+        [found] = await embedded(settings)
+        assert (found.level, "no tables" in found.what) == ("warn", True)
+        await migrate(dsn)
+        [found] = await embedded(settings)
+        assert (found.level, "the embedded PostgreSQL" in found.what) == ("ok", True)
+    (server.data / "postgresql.conf").write_text("no_such_setting = 1\n")
+    [found] = await embedded(settings)
+    assert (found.level, "no_such_setting" in found.what) == ("bad", True)
 
 
 async def test_database_without_our_tables_is_told(postgres: Any) -> None:

@@ -249,6 +249,7 @@ def leave(
     exact: bool = True,
 ) -> None:
     """The visit ended."""
+    turn.memory.foreign.discard(visit.id)
     for forget in (turn.memory.leaving, turn.memory.undecided, turn.memory.sent_in_vain):
         forget.pop(visit.id, None)
     turn.emit(

@@ -143,7 +143,11 @@ def prepare_place(project: Path = PROJECT, *, say: Say) -> Place:
     """
     own, elsewhere = state_folders(project)
     if os.geteuid() != 0:
-        own.mkdir(parents=True, exist_ok=True)
+        try:
+            own.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            raise ForeignStateError(f"{own} cannot be made: {why}. We must write there.") from None
         if not os.access(own, os.W_OK):
             raise ForeignStateError(
                 f"{own} belongs to another user: run as that user or remove it."

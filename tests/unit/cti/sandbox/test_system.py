@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cti.sandbox.system import (
+    ForeignStateError,
     PackagesMissingError,
     Place,
     SandboxError,
@@ -92,6 +93,13 @@ def test_sockets_of_a_deep_project_get_a_short_folder_that_goes_with_its_state(t
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     deep.remove()
     assert not folder.exists()
+
+
+def test_state_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "var").write_text("a file, where a folder should be")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ForeignStateError, match="cannot be made"):
+        prepare_place(tmp_path, say=pytest.fail)
 
 
 def test_state_of_a_project_that_parts_cannot_reach_goes_elsewhere(tmp_path: Path):

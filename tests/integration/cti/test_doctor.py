@@ -10,12 +10,14 @@ from rich.console import Console
 from config.floor import ExtensionSettings, Floor
 from config.settings import Settings, from_values
 from cti import doctor, process
-from cti.doctor import Finding, database, embedded, examine, show
+from cti.doctor import Finding, database, embedded, examine, show, sip_websocket
 from cti.journal.database import migrate
 from cti.pbxfiles import PbxFilesInput, render
 from cti.sandbox.postgres import Postgres
 from cti.sandbox.system import Place
+from tests.support.certificates import self_made
 from tests.support.dialplan import SECRET, floor, phones, put
+from tests.support.remote import TestRemote
 from tests.support.sandbox import TestPbx, TestSandbox
 
 pytestmark = pytest.mark.asterisk
@@ -87,6 +89,12 @@ def by_check(findings: list[Finding]) -> dict[str, Finding]:
     return {each.check: each for each in findings}
 
 
+async def transcodes_opus(remote: TestRemote) -> bool:
+    """Whether this build has the module, under either of its names."""
+    names = [f"IFMODULE({name}.so)" for name in ("codec_opus", "codec_opus_open_source")]
+    return "1" in [(await remote.act("Getvar", Variable=name))["Value"] for name in names]
+
+
 async def test_healthy_site_has_nothing_bad(
     sandbox: TestSandbox, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,10 +102,12 @@ async def test_healthy_site_has_nothing_bad(
     monkeypatch.setattr(doctor, "FREE_BYTES", 0)
     plan = with_browser()
     pbx = await start(sandbox, plan)
-    findings = await examine(settings_for(pbx, tmp_path, plan), database)
+    remote = await sandbox.remote(pbx)
+    codecs = ["opus", "alaw"] if await transcodes_opus(remote) else ["alaw"]
+    findings = await examine(settings_for(pbx, tmp_path, plan, browser_codecs=codecs), database)
     assert [each for each in findings if each.level == "bad"] == []
     # The server does not run here, and Asterisk may be Debian's: doctor says so.
-    version = (await (await sandbox.remote(pbx)).act("CoreSettings"))["AsteriskVersion"]
+    version = (await remote.act("CoreSettings"))["AsteriskVersion"]
     debians = "dfsg" in version
     warned = {each.check for each in findings if each.level == "warn"}
     assert warned == {"heartbeat", "hooks", *(["Asterisk"] * debians)}
@@ -156,6 +166,29 @@ async def test_a_heart_that_has_stopped_is_told_from_one_that_beats(
     finding = by_check(await examine(settings_for(pbx, tmp_path, plan)))["heartbeat"]
     assert finding.level == level
     assert words in finding.how_to_mend
+
+
+async def test_asterisks_own_secure_websocket_is_opened_as_browsers_do(
+    sandbox: TestSandbox, tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = self_made(tmp_path)
+
+    def secure(etc: Path) -> None:
+        for file in (pem.chain, pem.key):
+            sandbox.place.write(etc / file.name, file.read_text())
+        with (etc / "http.conf").open("a") as http:
+            http.write(f"tlsenable = yes\ntlsbindaddr = 127.0.0.1:{free_port}\n")
+            http.write(f"tlscertfile = {etc / pem.chain.name}\n")
+            http.write(f"tlsprivatekey = {etc / pem.key.name}\n")
+
+    pbx = await sandbox.pbx(install=secure)
+    url = f"wss://127.0.0.1:{free_port}/ws"
+    settings = settings_for(pbx, tmp_path, with_browser(), sip_ws_url=url)
+    [found] = await sip_websocket(settings)
+    assert (found.level, "not trusted" in found.what) == ("bad", True), found
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem.chain))
+    [found] = await sip_websocket(settings)
+    assert (found.level, found.what) == ("ok", f"{url}, 99 days left")
 
 
 async def test_no_asterisk_and_no_database_are_told(tmp_path: Path, free_port: int) -> None:

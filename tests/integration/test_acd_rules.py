@@ -6,11 +6,13 @@ belong to every queue; only 1001 speaks French. Nobody is signed in when a test 
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -34,8 +36,13 @@ SOUNDS = {what: f"letters/{letter}" for what, letter in zip(_SAID, "abcdefg", st
 """Short ones."""
 OUTSIDE = "+8675512345678"
 BOX = "support@default"
-_today = datetime.now(ZoneInfo("Asia/Shanghai")).isoweekday()
-ANOTHER_DAY = [{"days": [(_today + 2) % 7 + 1], "start": "09:00", "to": "18:00"}]
+AGEING_SECONDS = 3
+ZONE = "Asia/Shanghai"
+_today = datetime.now(ZoneInfo(ZONE)).date()
+YESTERDAY, TODAY, TOMORROW, AFTER = (_today + timedelta(days=n) for n in (-1, 0, 1, 2))
+"""By the centre's clock. The tests may run across midnight."""
+ANOTHER_DAY = [{"days": [(TODAY.isoweekday() + 2) % 7 + 1], "start": "09:00", "to": "18:00"}]
+EVERY_DAY = [{"days": [1, 2, 3, 4, 5, 6, 7], "start": "00:00", "to": "00:00"}]
 
 
 def after_a_step(kind: str, target: str) -> dict[str, Any]:
@@ -44,9 +51,20 @@ def after_a_step(kind: str, target: str) -> dict[str, Any]:
 
 QUEUES: dict[str, dict[str, Any]] = {
     "skilled": {"skills": {"french": 3}, "relax": [{"after_seconds": STEP_SECONDS, "by": 3}]},
+    "anybody": {
+        "skills": {"french": 5},
+        "relax": [
+            {"after_seconds": 1, "by": 1},
+            {"after_seconds": STEP_SECONDS, "any_member": True},
+        ],
+    },
     "line": {},
+    "ageing": {"ageing_seconds": AGEING_SECONDS},
     "sticky": {"sticky": "last", "sticky_seconds": STEP_SECONDS},
+    "owned": {"sticky": "owner"},
+    "owned_asked": {"sticky": "owner", "look_up_before_answer": True},
     "circle": {"strategy": "round_robin"},
+    "drawn": {"strategy": "random", "seed": 7},
     "fewest": {"strategy": "fewest_calls"},
     "tiered": {"strategy": "tiers"},
     "light": {},
@@ -56,6 +74,8 @@ QUEUES: dict[str, dict[str, Any]] = {
     "outward": after_a_step("number", OUTSIDE),
     "boxed": after_a_step("voicemail", BOX),
     "closed": {"hours": ANOTHER_DAY},
+    "holiday": {"hours": EVERY_DAY, "holidays": [TODAY, TOMORROW]},
+    "workday": {"hours": EVERY_DAY, "holidays": [YESTERDAY, AFTER]},
     "night": {"hours": ANOTHER_DAY, "when_closed": {"kind": "queue", "target": "day"}},
     "day": {},
     "narrow": {"max_waiting": 1},
@@ -68,6 +88,7 @@ QUEUES: dict[str, dict[str, Any]] = {
 }
 FLOOR = Floor.model_validate(
     {
+        "time_zone": ZONE,
         "queues": [
             {"name": name, "wrap_up_seconds": 0, "ring_seconds": 15, **rules}
             for name, rules in QUEUES.items()
@@ -88,6 +109,8 @@ EXTENSIONS = f"""
 [from-trunk]
 exten => vip,1,Set(ZX_PRIO=10)
  same => n,Goto(zuoxi-enter,line,1)
+exten => urgent,1,Set(ZX_PRIO=1)
+ same => n,Goto(zuoxi-enter,ageing,1)
 
 [from-zuoxi]
 exten => {OUTSIDE},1,MusicOnHold()
@@ -129,6 +152,24 @@ async def test_only_the_skilled_agent_is_asked_until_the_skill_is_relaxed(centre
     assert offer["at"] >= entered["entered_at"] + STEP_SECONDS
 
 
+async def test_at_the_last_step_any_member_is_asked(centre: Centre) -> None:
+    """Nobody speaks French so well, and 1002 no French at all."""
+    await centre.agents("1002")
+    customer = await centre.talks("anybody", "1002")
+    entered, offer = (
+        await centre.of(customer, "QueueEntered"),
+        await centre.of(customer, "OfferMade"),
+    )
+    assert offer["at"] >= entered["entered_at"] + STEP_SECONDS
+    decided = await centre.site.journalled("CallDecided", 3, call_id=customer.call_id)
+    assert [(each["step"], each["chosen"]) for each in decided] == [
+        (0, None),
+        (1, None),
+        (2, "1002"),
+    ]
+    assert decided[1]["excluded"]["lacks_skill"] == 1
+
+
 async def test_why_is_told_to_the_leader_and_not_to_the_agent(centre: Centre) -> None:
     agent, _ = await centre.agents("1001", "1002")
     mine = await centre.talks("line", "1001")
@@ -161,6 +202,24 @@ async def test_who_has_priority_goes_first(centre: Centre) -> None:
     assert [call_id for call_id, _ in asked[before:]] == [important.call_id, plain.call_id]
 
 
+async def test_who_has_waited_long_enough_goes_before_who_has_priority(centre: Centre) -> None:
+    old = await centre.waits("ageing")
+    came = (await centre.of(old, "QueueEntered"))["entered_at"]
+    await until(lambda: time.time() > came + AGEING_SECONDS)
+    plain = await centre.waits("ageing")
+    urgent = await centre.waits("ageing", dial="urgent")
+    between = [(await centre.of(each, "QueueEntered"))["entered_at"] for each in (plain, urgent)]
+    assert between[1] - between[0] < AGEING_SECONDS, "or the plain one has aged as well"
+    await centre.agents("1001")
+    for customer in (old, urgent, plain):
+        await centre.picks_up("1001")
+        await centre.of(customer, "QueueLeft", reason="answered")
+        await customer.hang_up()
+    assert [call_id for call_id, _ in await centre.offers("ageing", 3)] == [
+        each.call_id for each in (old, urgent, plain)
+    ]
+
+
 async def test_a_caller_comes_back_to_the_same_agent_or_waits_for_a_while(centre: Centre) -> None:
     (last,) = await centre.agents("1002")
     customer = await centre.talks("sticky", "1002")
@@ -181,6 +240,38 @@ async def test_a_caller_comes_back_to_the_same_agent_or_waits_for_a_while(centre
     entered, offer = await centre.of(third, "QueueEntered"), await centre.of(third, "OfferMade")
     assert offer["at"] >= entered["entered_at"] + STEP_SECONDS
     assert (await centre.of(third, "CallDecided", chosen=None))["rule"] == "waits_for_sticky_agent"
+
+
+@pytest.mark.parametrize("queue", ["owned", "owned_asked"])
+async def test_a_customer_gets_the_agent_who_owns_it(queue: str, centre: Centre) -> None:
+    """Looked up by the server, or over the dialplan's hook."""
+    number = f"+86139{len(queue):08}"
+    await own(centre, number, "1002")
+    known = None
+    while known != "1002":  # until the server has heard of the new row
+        customer = await centre.waits(queue, number)
+        known = (await centre.of(customer, "QueueEntered"))["sticky_agent"]
+        await customer.hang_up()
+    await centre.agents("1001", "1002")
+    customer = await centre.talks(queue, "1002", number)
+    decided = await centre.of(customer, "CallDecided")
+    assert (decided["rule"], decided["excluded"]) == ("sticky", {"not_asked_for": 1})
+    await centre.talks(queue, "1001")
+
+
+async def test_a_random_choice_can_be_repeated_by_its_record(centre: Centre) -> None:
+    await centre.agents("1001", "1002")
+    asked: set[str] = set()
+    while asked != {"1001", "1002"}:  # by the longest idle time it would be 1001 each time
+        customer = await centre.waits("drawn")
+        offer = await centre.of(customer, "OfferMade")
+        decided = await centre.of(customer, "CallDecided")
+        assert (decided["rule"], decided["eligible_count"]) == ("random", 2)
+        assert offer["agent_id"] == decided["chosen"] == drawn_again(decided)
+        await centre.site.far_end.agent(offer["extension"]).ringing.wait()
+        asked.add(offer["agent_id"])
+        await customer.hang_up()
+        assert await centre.ended(customer) == "abandoned"
 
 
 async def test_round_robin_asks_in_turn(centre: Centre) -> None:
@@ -337,6 +428,7 @@ async def test_an_overflow_to_voicemail_leaves_a_message(centre: Centre) -> None
     ("queue", "reason", "said"),
     [
         ("closed", "closed", "closed"),
+        ("holiday", "closed", "closed"),
         ("narrow", "full", "full"),
         ("staffed", "no_agents", "noagents"),
     ],
@@ -354,6 +446,12 @@ async def test_who_is_turned_away_is_told_so(
     entered = await centre.site.journalled("QueueEntered", queue=queue)
     left = await centre.site.journalled("QueueLeft", queue=queue)
     assert len(entered) - len(left) == (queue == "narrow"), "who came before waits on"
+
+
+async def test_a_holiday_closes_its_own_day_only(centre: Centre) -> None:
+    """By the centre's calendar: of UTC's, its yesterday or its tomorrow may be today."""
+    await centre.agents("1001")
+    await centre.talks("workday", "1001")
 
 
 async def test_a_closed_queue_sends_its_callers_to_another(centre: Centre) -> None:
@@ -400,3 +498,18 @@ async def own_call(agent: Person, call_id: str) -> Any:
     """The call's detail, once the lists know that it was the agent's."""
     status, told = await agent.ask("GET", f"/calls/{call_id}")
     return told if status == 200 else None
+
+
+async def own(centre: Centre, number: str, agent_id: str) -> None:
+    """Have a customer known as this agent's own."""
+    connection = await asyncpg.connect(centre.site.dsn)
+    await connection.execute(
+        "INSERT INTO callers (number, owner_agent_id) VALUES ($1, $2)", number, agent_id
+    )
+    await connection.close()
+
+
+def drawn_again(decided: dict[str, Any]) -> str:
+    """Repeat a draw by its record: the seed, and who could have been chosen."""
+    places = [agent.id for agent in FLOOR.agents if agent.id in decided["eligible"]]
+    return places[decided["seed"] % decided["eligible_count"]]

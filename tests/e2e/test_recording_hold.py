@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import wave
-from array import array
-from pathlib import Path
-
 from tests.e2e.conftest import OpenPage
 from tests.e2e.desk import projected, ready_agent, recorded, state_is, talk
+from tests.support.sound import RATE, SPEECH, loudest, sides
 from tests.support.whole import Whole
 
-SPEECH = 500  # peak amplitude
-RATE = 8000
 HOLDS = 4
 TALK_MS = 2500
 """The browser's microphone beeps once a second."""
@@ -38,12 +33,4 @@ async def test_both_sides_stand_in_the_recording_after_holds(
     call_id = await recorded(centre)
     path = await projected(centre, "SELECT path FROM recordings WHERE call_id = $1", call_id)
     for side in sides(centre.site.folder / "store" / path):
-        assert max(map(abs, side[-2 * RATE :])) > SPEECH
-
-
-def sides(path: Path) -> list[array[int]]:
-    """The customer's samples and the agent's."""
-    with wave.open(str(path)) as file:
-        assert (file.getnchannels(), file.getframerate()) == (2, RATE)
-        samples = array("h", file.readframes(file.getnframes()))
-    return [samples[0::2], samples[1::2]]
+        assert loudest(side[-2 * RATE :]) > SPEECH

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import wave
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from recording.files import SILENT_PEAK, Spool, Store
 from recording.worker import RecordingWorker
 from tests.support.dialplan import Site, floor, site
 from tests.support.sandbox import TestSandbox
+from tests.support.sound import loudest, sides
 from tests.transcripts.phone import Phone
 
 pytestmark = pytest.mark.asterisk
@@ -39,12 +39,12 @@ async def test_customer_is_left_and_agent_is_right(centre: Site, tmp_path: Path)
     """The agent says nothing here, so the right side must be silent, and the other way round."""
     customer_only = await _talk(centre, agent_speaks=False, customer_speaks=True)
     left, right = await _stored(centre, customer_only, tmp_path / "a")
-    assert _loudest(left) > SPEECH
-    assert _loudest(right) < SILENT_PEAK
+    assert loudest(left) > SPEECH
+    assert loudest(right) < SILENT_PEAK
     agent_only = await _talk(centre, agent_speaks=True, customer_speaks=False)
     left, right = await _stored(centre, agent_only, tmp_path / "b")
-    assert _loudest(right) > SPEECH
-    assert _loudest(left) < SILENT_PEAK
+    assert loudest(right) > SPEECH
+    assert loudest(left) < SILENT_PEAK
 
 
 async def test_nothing_is_recorded_before_the_agent_answers(centre: Site) -> None:
@@ -94,12 +94,12 @@ async def _pause_in_talk(
     bridged_at = float(
         (await centre.server.event("BridgeEnter", Uniqueid=entered["Uniqueid"]))["Timestamp"]
     )
-    sides = await _stored(centre, entered, tmp_path)
+    both = await _stored(centre, entered, tmp_path)
     first = int((muted_at - bridged_at + 0.4) * 8000)
     last = first + int(1.2 * 8000)
-    for side in sides:
-        assert _loudest(side[first:last]) == 0
-        assert _loudest(side[last:]) > 500 or _loudest(side[:first]) > 500
+    for side in both:
+        assert loudest(side[first:last]) == 0
+        assert loudest(side[last:]) > 500 or loudest(side[:first]) > 500
 
 
 async def test_second_agent_goes_into_the_same_recording(centre: Site) -> None:
@@ -128,8 +128,8 @@ async def test_agent_is_heard_after_an_offer_that_was_missed(centre: Site, tmp_p
         await agent.free.wait()
         left, right = await _stored(centre, entered, tmp_path)
         assert len(right) == pytest.approx(1.5 * 8000, abs=4000)
-        assert _loudest(left) > SPEECH
-        assert _loudest(right) > SPEECH
+        assert loudest(left) > SPEECH
+        assert loudest(right) > SPEECH
     assert len({each["File"] for each in centre.heard("ZxRecord")}) == 5
 
 
@@ -152,7 +152,7 @@ async def test_transfer_to_a_queue_goes_on_in_the_same_files(centre: Site, tmp_p
     assert len(left) == pytest.approx(1.5 * len(talks) * 8000, abs=2000 * len(talks))
     share = len(right) // len(talks)
     for number in range(len(talks)):
-        assert _loudest(right[number * share : (number + 1) * share]) > SPEECH
+        assert loudest(right[number * share : (number + 1) * share]) > SPEECH
     assert {each["File"] for each in centre.heard("ZxRecord")} == {entered["Uniqueid"]}
 
 
@@ -199,9 +199,9 @@ async def test_an_attended_transfer_goes_on_in_the_same_files(
         left, right = await _stored(centre, entered, tmp_path)
         assert len(centre.heard("ZxRecord")) == 1
     second = 8000
-    assert _loudest(right[:second]) > SPEECH, "the first agent"
-    assert _loudest(right[-2 * second :]) > SPEECH, "the second one"
-    assert _loudest(left[-2 * second :]) > SPEECH
+    assert loudest(right[:second]) > SPEECH, "the first agent"
+    assert loudest(right[-2 * second :]) > SPEECH, "the second one"
+    assert loudest(left[-2 * second :]) > SPEECH
 
 
 async def test_native_calls_have_both_sides_too(centre: Site, tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ async def test_native_calls_have_both_sides_too(centre: Site, tmp_path: Path) ->
         await caller.hang_up()
         await agent.free.wait()
         left, right = await _stored(centre, entered, tmp_path)
-        assert _loudest(left) > SPEECH
-        assert _loudest(right) < SILENT_PEAK
+        assert loudest(left) > SPEECH
+        assert loudest(right) < SILENT_PEAK
 
 
 async def test_worker_stores_what_the_dialplan_recorded(centre: Site, tmp_path: Path) -> None:
@@ -304,11 +304,4 @@ async def _stored(
 ) -> tuple[array[int], array[int]]:
     await _settled(centre, entered["Uniqueid"])
     stored = Store(folder).put(Spool(centre.spool), entered["Uniqueid"], "c1-r1", time.time())
-    with wave.open(str(folder / stored.path)) as wav:
-        assert (wav.getnchannels(), wav.getframerate()) == (2, 8000)
-        samples = array("h", wav.readframes(wav.getnframes()))
-    return samples[0::2], samples[1::2]
-
-
-def _loudest(samples: array[int]) -> int:
-    return max(map(abs, samples), default=0)
+    return sides(folder / stored.path)

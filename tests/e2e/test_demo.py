@@ -27,7 +27,11 @@ pytestmark = pytest.mark.timeout(180)
 
 QUEUES = 3
 AGENTS = 3
-ARGUMENTS = ("--agents", str(AGENTS), "--rate", "15")
+RATE = 120
+"""So many callers that some wait and lose patience: three agents take about five a minute."""
+ARGUMENTS = ("--agents", str(AGENTS), "--rate", str(RATE))
+AGAIN_SECONDS = 15
+"""The second start is promised to be quicker than this."""
 LAST_WORDS = "Ctrl-C ends everything."
 
 
@@ -107,12 +111,20 @@ def sessions_below(pid: int) -> set[int]:
 
 
 async def floor_is_alive(page: Page) -> None:
-    """Queues, agents in their places, and calls that are taken."""
+    """Queues, agents in their places, calls that are taken, and somebody who waits."""
     await expect(page.locator("[data-test=queue-row]")).to_have_count(QUEUES)
     for number in range(1, AGENTS + 1):
         tile = page.locator(f"[data-test=agent-tile][data-agent='{1000 + number}']")
         await expect(tile).to_be_visible()
     await expect(page.locator("[data-test=agent-tile][data-state=talking]").first).to_be_visible()
+    await expect(page.locator("[data-test=waiting-row]").first).to_be_visible()
+
+
+async def somebody_gave_up(page: Page) -> None:
+    """In time a queue counts who left it; the first customers do so after 20 s at the earliest."""
+    counts = page.locator("[data-test=queue-row] [data-test=abandoned]")
+    some = counts.filter(has_text=re.compile(r"^\s*[1-9]"))
+    await expect(some.first).to_be_visible(timeout=60_000)
 
 
 async def talk_to_a_customer(agent: Page, password: str) -> None:
@@ -150,6 +162,7 @@ async def test_it_starts_lives_ends_and_starts_again(
         await talk_to_a_customer(await open_page(), first.passwords["agent"])
         tile = supervisor.locator("[data-test=agent-tile][data-agent='1100']")
         await expect(tile).to_have_attribute("data-state", "talking")
+        await somebody_gave_up(supervisor)
 
         sessions = sessions_below(first.process.pid)
         assert len(sessions) > 3, "the demo, its PBX, the customers' PBX, PostgreSQL"
@@ -160,6 +173,7 @@ async def test_it_starts_lives_ends_and_starts_again(
 
     async with demo(free_port, place) as second, pages(browser, second.address) as open_page:
         assert second.passwords == first.passwords
+        assert second.seconds < AGAIN_SECONDS
         await open_floor(open_page, "leader", second)
         assert (await second.ctrl_c())[0] == 0
     with capsys.disabled():

@@ -57,6 +57,7 @@ class Begun(msgspec.Struct, kw_only=True):
     :param ended_at: when its call ended, None while it lasts.
     :param exact: whether the talk time is known and no bound.
     :param transferred_at: when the caller was last handed over in an attended transfer.
+    :param paused_before: how much of `paused_seconds` was before that.
     :param faulty_at: when it was found faulty, or looked at again after that.
     """
 
@@ -70,6 +71,7 @@ class Begun(msgspec.Struct, kw_only=True):
     paused_at: float | None = None
     paused_seconds: float = 0.0
     transferred_at: float | None = None
+    paused_before: float = 0.0
     faulty_at: float | None = None
 
     @property
@@ -86,6 +88,13 @@ class Begun(msgspec.Struct, kw_only=True):
         if self.paused_at is not None:
             self.paused_seconds += at - self.paused_at
         self.paused_at = at if paused else None
+
+    def transfer(self, event: CallTransferred) -> None:
+        """The caller was handed over."""
+        self.transferred_at = event.at if event.kind == "attended" else None
+        self.paused_before = self.paused_seconds
+        if self.paused_at is not None:
+            self.paused_before += event.at - self.paused_at
 
     def end(self, event: CallEnded) -> None:
         """Its call is over."""
@@ -139,7 +148,7 @@ class Recordings:
                     begun.call_id = event.call_id
             case CallTransferred():
                 for begun in self._of(event.call_id):
-                    begun.transferred_at = event.at if event.kind == "attended" else None
+                    begun.transfer(event)
             case CallHandedOver():  # and so is what was recorded
                 for begun in self._of(event.call_id):
                     del self.open[begun.recording_id]
@@ -310,7 +319,8 @@ def _silence(begun: Begun, stored: StoredFile) -> tuple[str, str] | None:
     if stored.agent_silent:
         return "agent_silent", "the agent's side has no sound"
     after = _seconds_after_transfer(begun)
-    if after >= SIDE_MATTERS_SECONDS and stored.agent_quiet_seconds >= after - TOLERANCE_SECONDS:
+    written = after - (begun.paused_seconds - begun.paused_before)
+    if written >= SIDE_MATTERS_SECONDS and stored.agent_quiet_seconds >= after - TOLERANCE_SECONDS:
         return "agent_silent", f"no sound in the {after:.0f} s after the transfer: see doctor"
     return None
 

@@ -181,6 +181,29 @@ async def test_an_agent_who_took_the_caller_over_is_to_be_heard(
     assert await room.verdict() == faults
 
 
+@pytest.mark.parametrize(
+    ("paused_from", "paused_to", "faults"),
+    [(1, 14, [None]), (-5, 14, [None]), (-6, -1, [None, "agent_silent"])],
+)
+async def test_a_pause_after_a_transfer_is_no_fault(
+    room: Room, paused_from: int, paused_to: int, faults: list[str | None]
+) -> None:
+    """Nor does a pause before it excuse the silence after it. Seconds are those after it."""
+    room.write(20, SPEECH, SPEECH)
+    for path, said in zip(room.spool.sides("f"), (SPEECH, SILENCE), strict=True):
+        with path.open("ab") as file:
+            file.write(array("h", said * int(14 * RATE / 2)).tobytes())
+    over = room.now - 20
+    changes: list[DomainEvent] = [
+        CallTransferred(at=over, call_id="c", kind="attended", by_leg="1.2", to="8002"),
+        RecordingPaused(at=over + paused_from, call_id="c", recording_id="c-r1"),
+        RecordingResumed(at=over + paused_to, call_id="c", recording_id="c-r1"),
+    ]
+    changes.sort(key=lambda change: change.at)
+    room.worker.observe(records(started(over - 20), *changes, ended(over + 14, 34)))
+    assert await room.verdict() == faults
+
+
 async def test_short_silence_is_no_fault(room: Room) -> None:
     room.write(4, SILENCE, SPEECH)
     room.call(4)

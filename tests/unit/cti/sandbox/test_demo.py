@@ -9,7 +9,7 @@ from cti.sandbox.system import Place, Say
 
 
 def test_ctrl_c_during_the_set_up_is_no_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ctrl_c: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     def interrupted(*, say: Say) -> Place:
         signal.raise_signal(signal.SIGINT)

@@ -70,7 +70,8 @@ def test_a_failed_command_shows_its_last_lines():
 
 
 def test_an_interrupted_command_ends_its_step_first(ctrl_c: None, tmp_path: Path):
-    step = "trap 'touch ended; exit 130' INT; kill -INT $PPID; for n in $(seq 500); do sleep 0.02; done"
+    told = "trap 'touch ended; exit 130' INT; kill -INT $PPID"
+    step = f"{told}; for n in $(seq 500); do sleep 0.02; done"
     with pytest.raises(KeyboardInterrupt):
         run(["sh", "-c", step], folder=tmp_path)
     assert (tmp_path / "ended").exists()

@@ -22,7 +22,7 @@ from cti.app import App, ListenError
 from cti.collector import calm
 from cti.journal import SpoolInUseError
 from cti.sandbox.keeper import shared
-from cti.sandbox.postgres import Postgres, ensure_binaries
+from cti.sandbox.postgres import Postgres, data_folder, ensure_binaries
 from cti.sandbox.system import SandboxError, prepare_place, state_folders
 
 log = structlog.get_logger(__name__)
@@ -88,7 +88,7 @@ async def database_dsn(settings: Settings) -> AsyncIterator[str]:
 
 def embedded_exists() -> bool:
     """Whether the embedded PostgreSQL was made already; only a look, nothing is made."""
-    return any((state / "postgres" / "main" / "data").is_dir() for state in state_folders())
+    return any(data_folder(state).is_dir() for state in state_folders())
 
 
 async def ensure_database(server: Postgres, name: str = DATABASE) -> str:

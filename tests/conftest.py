@@ -29,7 +29,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell of a test that ran out of time where each of its tasks waits."""
     report = yield
-    runner = getattr(item, "funcargs", {}).get("_function_scoped_runner")
+    fixtures = getattr(item, "funcargs", {})
+    runner = next((fixtures[name] for name in fixtures if name.endswith("_scoped_runner")), None)
     if runner and call.excinfo and "Timeout (>" in str(call.excinfo.value):
         report.sections.append(("Tasks", where_tasks_wait(runner.get_loop())))
     return report

@@ -49,6 +49,11 @@ def ensure_binaries(place: Place, *, say: Say) -> Path:
     return copy / programs / "bin"
 
 
+def data_folder(state: Path, name: str = "main") -> Path:
+    """Where a server keeps its data below a state folder; it need not exist."""
+    return state / "postgres" / name / "data"
+
+
 class Postgres:
     """One PostgreSQL server with its own data folder.
 
@@ -71,7 +76,7 @@ class Postgres:
         self.durable = durable
         self.port = port
         self.folder = place.folder("postgres", name)
-        self.data = self.folder / "data"
+        self.data = data_folder(place.state, name)
         self.log = self.folder / "log"
         self.socket = place.socket_folder(f"pg-{name}")
         self._process: Process | None = None

@@ -5,7 +5,7 @@ Time stands still until it is moved by `wait`.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -127,13 +127,14 @@ class Centre:
         """The commands so far, of one kind or all."""
         return [each for each in self.commands if kind is None or isinstance(each, kind)]
 
-    def done(self, command: c.Command, result: str = "done", message: str = "") -> Output:
+    def done(
+        self,
+        command: c.Command,
+        result: Literal["done", "refused", "timed_out", "unknown"] = "done",
+        message: str = "",
+    ) -> Output:
         return self.step(
-            i.CommandResult(
-                command_id=command.command_id,
-                result=result,  # type: ignore[arg-type]
-                message=message,
-            )
+            i.CommandResult(command_id=command.command_id, result=result, message=message)
         )
 
     def agent(self, agent_id: str = "1001") -> Any:

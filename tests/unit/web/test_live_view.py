@@ -381,20 +381,8 @@ def handed_over(call: str, visit_id: str | None) -> domain.CallHandedOver:
 
 def test_a_waiting_caller_who_is_handed_over_is_gone_and_not_counted(played):
     played.waits("c1", NOON)
-    played.play(
-        domain.OfferMade(
-            at=NOON,
-            call_id="c1",
-            offer_id="o1",
-            visit_id="v-c1",
-            agent_id="1",
-            queue="support",
-            extension="8001",
-            ring_seconds=20,
-            epoch=1,
-        ),
-        handed_over("c1", "v-c1"),
-    )
+    _offer(played)
+    played.play(handed_over("c1", "v-c1"))
     rows = played.floor()
     assert rows["waiting"] == {}
     assert rows["queues"]["support"]["waiting"] == 0

@@ -20,6 +20,7 @@ PACKAGES = {
     "mmdebstrap": "it unpacks Asterisk into a folder of ours",
     "sip-tester": "sipp calls the PBX in tests",
     "chromium": "the browser in tests",
+    "libatomic1": "the driver of that browser is linked with it",
     "fonts-noto-cjk": "Chinese on the screens that tests look at",
 }
 

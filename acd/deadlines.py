@@ -80,6 +80,7 @@ def _visit(turn: Turn, visit_id: str) -> None:
     visit = turn.state.visits.get(visit_id)
     if visit is not None:
         turn.fold.place(visit, turn.now)
+        presence.not_back(turn, visit.returns_to)
 
 
 def _overflow(turn: Turn, visit_id: str) -> None:

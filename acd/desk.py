@@ -17,6 +17,8 @@ from cti import domain as d
 from cti import inputs as i
 
 MAX_NOTES: Final = 4000
+LOST: Final = 44
+"""Q.850 cause of a leg without sound, for which the dialplan returns the caller to the wait."""
 IDLE: Final = ("ready", "not_ready", "wrap_up")
 
 
@@ -167,6 +169,24 @@ def _hang_up(turn: Turn, item: i.HangUpCall, agent: Agent) -> None:
         turn.reply(item)
 
 
+def _retake(turn: Turn, item: i.RetakeCall, agent: Agent) -> None:
+    """End the dead leg as the PBX would seconds later; the caller then waits for this agent."""
+    legs = [leg_id for leg_id, call_id in agent.legs.items() if call_id == item.call_id]
+    answered = turn.state.answered.get(item.call_id)
+    if not legs or answered is None or answered.agent_id != agent.id or not agent.browser:
+        turn.reply(item, "not_your_call")
+    elif not turn.link_up:
+        turn.reply(item, "pbx_down")
+    else:
+        known = turn.memory.retaking
+        for over in [call_id for call_id in known if turn.calls.call(call_id) is None]:
+            del known[over]
+        known[item.call_id] = agent.id
+        for leg_id in legs:
+            turn.send(partial(c.HangUp, channel=turn.state.legs[leg_id].channel, cause=LOST))
+        turn.reply(item)
+
+
 def _extend_wrap_up(turn: Turn, item: i.ExtendWrapUp, agent: Agent) -> None:
     if agent.state != "wrap_up" or agent.queue is None or agent.until is None:
         turn.reply(item, "wrong_state")
@@ -266,6 +286,7 @@ _REQUESTS: Final[dict[type, Callable[[Turn, Any, Agent], None]]] = {
     i.ForceState: _force_state,
     i.RejectOffer: _reject_offer,
     i.HangUpCall: _hang_up,
+    i.RetakeCall: _retake,
     i.ExtendWrapUp: _extend_wrap_up,
     i.SaveDisposition: _save_disposition,
     i.PauseRecording: _pause_recording,

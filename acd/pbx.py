@@ -138,6 +138,7 @@ def wait_on(
     at: float,
     *,
     talked_seconds: float,
+    returns_to: d.AgentId | None = None,
     adopted: bool = False,
 ) -> None:
     """The call waits as it did before, with the place it had."""
@@ -155,6 +156,7 @@ def wait_on(
             skills=before.skills,
             language=before.language,
             sticky_agent=before.sticky_agent,
+            returns_to=returns_to,
             adopted=adopted,
         )
     )
@@ -217,7 +219,7 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
     """Back from an offer of a process before us, or from an agent whose phone died in the call."""
     visit = turn.fold.visit_of(call_id)
     if visit is None:
-        waits_again(turn, call_id, at)
+        waits_again(turn, call_id, at, returns_to=turn.memory.retaking.pop(call_id, None))
         return
     if visit.native:
         leave_native(turn, visit, at)
@@ -228,7 +230,9 @@ def _came_back_unasked(turn: Turn, call_id: d.CallId, at: float) -> None:
         turn.fold.timers.arm("offer", offer.id, turn.now + offers.OVERTAKEN_SECONDS)
 
 
-def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
+def waits_again(
+    turn: Turn, call_id: d.CallId, at: float, *, returns_to: d.AgentId | None = None
+) -> Visit | None:
     """Who was talked to is back in the wait with the place of before, unless the talk goes on."""
     call, answered = turn.calls.call(call_id), turn.state.answered.get(call_id)
     if call is None or answered is None:
@@ -241,7 +245,16 @@ def waits_again(turn: Turn, call_id: d.CallId, at: float) -> Visit | None:
         _nowhere(turn, call_id, before.channel)
         return None
     talked = before.talked_seconds + max(0.0, at - (at if answered.at is None else answered.at))
-    wait_on(turn, before, before.leg_id, before.channel, at, talked_seconds=talked, adopted=True)
+    wait_on(
+        turn,
+        before,
+        before.leg_id,
+        before.channel,
+        at,
+        talked_seconds=talked,
+        returns_to=returns_to,
+        adopted=True,
+    )
     return turn.fold.visit_of(call_id)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from acd import agents, offers
 from acd.agents import Agent
 from acd.offers import Offer
+from acd.queues import RETURN_SECONDS, returns_until
 from acd.turn import Turn
 from cti import commands as c
 from cti import domain as d
@@ -54,7 +55,10 @@ def release(turn: Turn, agent: Agent, at: float) -> None:
 
 
 def call_over(turn: Turn, agent: Agent, at: float) -> None:
-    """The agent's last leg ended: wrap-up after a call of a queue, else back to what was before."""
+    """The agent's last leg ended: wrap-up after a call of a queue, else back to what was before.
+
+    Whose dead phone asked to have the caller back is kept for the caller also without a wrap-up.
+    """
     if agent.state != "talking":
         return
     if agent.queue is None:
@@ -64,11 +68,38 @@ def call_over(turn: Turn, agent: Agent, at: float) -> None:
         else:
             turn.emit(event)
         return
-    seconds = turn.fold.queues[agent.queue].wrap_up_seconds
+    seconds: float = turn.fold.queues[agent.queue].wrap_up_seconds
+    if turn.memory.retaking.get(agent.call_id or "") == agent.id and not agent.sign_out_after:
+        seconds = seconds or RETURN_SECONDS
     if seconds:
         turn.emit(agents.changed(agent, "wrap_up", at, call_id=agent.call_id, until=at + seconds))
     else:
         release(turn, agent, at)
+
+
+def take_back(turn: Turn, agent: Agent, call_id: d.CallId) -> None:
+    """The caller of the talk just torn apart is to come back: that talk is not to be wrapped up.
+
+    The wish for after the call stays one; who wished to sign out has done with the call.
+    """
+    if agent.state != "wrap_up" or agent.call_id != call_id or agent.sign_out_after:
+        return
+    wish = agent.next_reason
+    turn.emit(agents.changed(agent, "ready", turn.now))
+    if wish is not None:
+        turn.emit(d.AgentNextStateSet(at=turn.now, agent_id=agent.id, reason=wish))
+
+
+def not_back(turn: Turn, agent_id: d.AgentId | None) -> None:
+    """A caller may not come back to the agent after all: then the wish for after the talk holds."""
+    agent = turn.fold.agent(agent_id)
+    if agent is None or agent.state != "ready" or agent.next_reason is None:
+        return
+    if not any(
+        visit.returns_to == agent.id and visit.offer_id is None and turn.now < returns_until(visit)
+        for visit in turn.fold.naming(agent.id)
+    ):
+        release(turn, agent, turn.now)
 
 
 def on_the_phone(turn: Turn, agent: Agent, call_id: d.CallId, at: float) -> None:

@@ -26,6 +26,8 @@ MAX_WAITED_SECONDS: Final = 86400.0
 SAME_MOMENT_SECONDS: Final = 0.5
 """So near to the event, the event's own time is taken, and so near to the entering time in the
 queue that sent the caller on, that one: clocks are not compared more exactly."""
+RETURN_SECONDS: Final = 5.0
+"""So long a caller whose talk was torn apart is kept for the agent who asked to have it back."""
 MAX_VISITS: Final = 8
 """A call that overflowed so often stays where it is."""
 
@@ -78,6 +80,7 @@ class Visit(msgspec.Struct, kw_only=True):
     """An open visit of a call in a queue.
 
     :param talked_seconds: how much of the time since `entered_at` was no wait.
+    :param returns_to: the agent who had the caller until the phone there died.
     :param order: journal number of its beginning; decides between equal keys.
     :param passed_over: agent -> until when this caller is not offered to them again.
     :param hold_until: until when the caller is not offered at all.
@@ -99,6 +102,7 @@ class Visit(msgspec.Struct, kw_only=True):
     skills: dict[str, int] = {}
     language: str | None = None
     sticky_agent: AgentId | None = None
+    returns_to: AgentId | None = None
     native: bool = False
     offer_id: OfferId | None = None
     passed_over: dict[AgentId, float] = {}
@@ -192,8 +196,11 @@ def urgency(visit: Visit, settings: QueueSettings, now: float) -> float:
     """What counts between queues that share agents: the queue's weight times the wait in seconds.
 
     A step of priority (the caller's and the queue's) counts as `priority_seconds` of waiting. A
-    heavier queue is served sooner but starves no other, since every wait grows.
+    heavier queue is served sooner but starves no other, since every wait grows. Before all goes a
+    caller whose talk was torn apart.
     """
+    if now < returns_until(visit):
+        return math.inf
     waited = now - visit.entered_at
     steps = visit.priority + settings.priority
     return settings.weight * (waited + steps * priority_seconds(settings))
@@ -227,10 +234,16 @@ def sticky_until(visit: Visit, settings: QueueSettings) -> float:
     return visit.entered_at + settings.sticky_seconds
 
 
+def returns_until(visit: Visit) -> float:
+    """Until when the caller is kept for the agent of before, 0 when for nobody."""
+    return 0.0 if visit.returns_to is None else visit.started_at + RETURN_SECONDS
+
+
 def next_change(visit: Visit, settings: QueueSettings, now: float) -> float | None:
     """When the visit's needs or whom it passes over change next by the clock alone."""
     moments = [visit.entered_at + step.after_seconds for step in settings.relax]
     moments += [sticky_until(visit, settings), visit.hold_until, *visit.passed_over.values()]
+    moments.append(returns_until(visit))
     return min((moment for moment in moments if moment > now), default=None)
 
 

@@ -131,10 +131,25 @@ def _queue_entered(turn: Turn, event: d.QueueEntered) -> None:
     visit = turn.state.visits.get(event.visit_id)
     if visit is not None and not event.adopted:
         waiting.admit(turn, visit)
+    returns_to = turn.state.agents.get(event.returns_to or "")
+    if visit is not None and returns_to is not None:
+        presence.take_back(turn, returns_to, visit.call_id)
 
 
 def _queue_left(turn: Turn, event: d.QueueLeft) -> None:
     turn.touched[event.call_id] = event.at
+    answered = turn.state.answered.get(event.call_id)
+    if answered is not None:
+        # The agent of the talk before this wait, or who had the caller before somebody else did.
+        presence.not_back(
+            turn, answered.visit.returns_to if event.reason == "answered" else answered.agent_id
+        )
+
+
+def _offer_made(turn: Turn, event: d.OfferMade) -> None:
+    visit = turn.state.visits.get(event.visit_id)
+    if visit is not None:
+        presence.not_back(turn, visit.returns_to)
 
 
 def _offer_ended(turn: Turn, event: d.OfferEnded) -> None:
@@ -168,6 +183,7 @@ _REACTIONS: Final[dict[type, Callable[[Turn, Any], None]]] = {
     d.LegJoined: _leg_joined,
     d.QueueEntered: _queue_entered,
     d.QueueLeft: _queue_left,
+    d.OfferMade: _offer_made,
     d.OfferEnded: _offer_ended,
     d.AgentSignedIn: presence.signed_in,
     d.AgentSignedOut: _signed_out,

@@ -186,25 +186,34 @@ class Fold:
     def place(self, visit: Visit, now: float) -> None:
         """Let the caller wait for the agents who may serve at this moment, or for nobody."""
         settings = self.queues[visit.queue]
-        sticky = self._sticky(visit, settings, now)
+        named = self._named(visit, settings, now)
         if visit.native or visit.offer_id or visit.id in self.withheld or visit.hold_until > now:
             self.router.take_visit(visit.id)
         else:
             passed_over = frozenset(
                 agent_id for agent_id, until in visit.passed_over.items() if until > now
             )
-            if sticky and visit.sticky_agent is not None:
-                needs = being(visit.sticky_agent)
+            if named is not None:
+                needs = being(named)
             else:
                 needs = queues.needs(visit, settings, queues.relaxed(visit, settings, now))
             key = queues.line_key(visit, settings)
             self.router.put_visit(visit.id, visit.queue, key, needs, passed_over)
         self.timers.arm("visit", visit.id, queues.next_change(visit, settings, now))
 
-    def _sticky(self, visit: Visit, settings: QueueSettings, now: float) -> bool:
-        if now >= queues.sticky_until(visit, settings) or visit.sticky_agent is None:
-            return False
-        agent = self.state.agents.get(visit.sticky_agent)
+    def _named(self, visit: Visit, settings: QueueSettings, now: float) -> AgentId | None:
+        """The one agent whom the caller waits for at this moment."""
+        if now < queues.returns_until(visit) and self._comes(visit, visit.returns_to, now):
+            return visit.returns_to
+        if now < queues.sticky_until(visit, settings) and self._comes(
+            visit, visit.sticky_agent, now
+        ):
+            return visit.sticky_agent
+        return None
+
+    def _comes(self, visit: Visit, agent_id: AgentId | None, now: float) -> bool:
+        """Whether it is worth waiting for the agent."""
+        agent = self.state.agents.get(agent_id or "")
         return (
             agent is not None
             and visit.queue in self.router.queues_of[agent.id]
@@ -223,8 +232,8 @@ class Fold:
     def _stand(self, visit: Visit) -> None:
         settings = self.queues[visit.queue]
         insort(self.lines[visit.queue], (queues.line_key(visit, settings), visit.id))
-        if visit.sticky_agent is not None:
-            self._naming.setdefault(visit.sticky_agent, {})[visit.id] = None
+        for agent_id in {visit.sticky_agent, visit.returns_to} - {None}:
+            self._naming.setdefault(str(agent_id), {})[visit.id] = None
         waits = [each.after_seconds for each in settings.overflow if each.after_seconds]
         if waits:
             self.timers.arm("overflow", visit.id, visit.entered_at + min(waits))
@@ -372,6 +381,7 @@ class Fold:
             skills=dict(event.skills),
             language=event.language,
             sticky_agent=event.sticky_agent,
+            returns_to=event.returns_to,
         )
         state = self.state
         state.visits[visit.id] = visit
@@ -396,7 +406,8 @@ class Fold:
         """The caller does not wait any more; how many still do in that queue."""
         self.router.take_visit(visit.id)
         self.withheld.discard(visit.id)
-        self._naming.get(visit.sticky_agent or "", {}).pop(visit.id, None)
+        for agent_id in (visit.sticky_agent, visit.returns_to):
+            self._naming.get(agent_id or "", {}).pop(visit.id, None)
         line = self.lines[visit.queue]
         del line[bisect_left(line, (queues.line_key(visit, self.queues[visit.queue]), visit.id))]
         for kind in _OF_VISITS:

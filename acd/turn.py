@@ -71,6 +71,7 @@ class Memory:
     :ivar foreign: visits that are being offered by a process before us.
     :ivar withdrawing: offer -> why we took it back.
     :ivar overtaken: offers whose caller was seen in the wait, moved there by an older process.
+    :ivar retaking: calls whose agents' phones are dead and ask to have the callers back.
     :ivar devices: extension -> device state.
     :ivar panels: agents whose panels showed themselves to this process.
     :ivar paused: extension -> whether the native queues were told to leave it alone.
@@ -85,6 +86,7 @@ class Memory:
         self.foreign: set[str] = set()
         self.withdrawing: dict[OfferId, str] = {}
         self.overtaken: set[OfferId] = set()
+        self.retaking: dict[CallId, AgentId] = {}
         self.devices: dict[str, str] = {}
         self.panels: set[AgentId] = set()
         self.paused: dict[str, bool] = {}
@@ -100,6 +102,7 @@ class Memory:
         self.foreign.clear()
         self.withdrawing.clear()
         self.overtaken.clear()
+        self.retaking.clear()
 
 
 class Turn:

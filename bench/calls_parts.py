@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from bench.calls_cpu import cpu_seconds, family_cpu_seconds
 from bench.calls_server import READY
 from config.floor import Floor
 from cti.journal.database import migrate
-from cti.sandbox.pbx import ensure_tree
+from cti.sandbox.pbx import Tree, ensure_tree
 from cti.sandbox.ports import LOOPBACK, PortBlock
 from cti.sandbox.postgres import Postgres, ensure_binaries
 from cti.sandbox.processes import Process
@@ -93,16 +93,18 @@ class CentreSite(Site):
         options = etc / "asterisk.conf"
         self.place.write(options, options.read_text().replace("transmit_silence = yes", ""))
         pjsip, queues = etc / "zuoxi_pjsip.conf", etc / "zuoxi_queues.conf"
-        self.place.write(pjsip, fix_contacts(pjsip.read_text(), self.phones_port))
+        desks = [each.number for each in self.floor.extensions if each.kind == "desk"]
+        self.place.write(pjsip, fix_contacts(pjsip.read_text(), desks, self.phones_port))
         if self.members:
             lines = [f"member => PJSIP/{each.number}\n" for each in self.floor.extensions]
             self.place.write(queues, queues.read_text() + "\n" + "".join(lines))
 
 
-def fix_contacts(pjsip_conf: str, port: int) -> str:
-    """A contact for every address of record, which is not asked whether it is there."""
+def fix_contacts(pjsip_conf: str, desks: Sequence[str], port: int) -> str:
+    """A contact for the address of record of each desk phone, which is not asked whether it is
+    there."""
     fixed = re.sub(
-        r"^\[(\w+)\]\ntype = aor$",
+        rf"^\[({'|'.join(desks)})\]\ntype = aor$",
         rf"[\1]\ntype = aor\ncontact = sip:\1@{LOOPBACK}:{port}",
         pjsip_conf,
         flags=re.MULTILINE,
@@ -180,16 +182,26 @@ class Centre:
         calls: int,
         at_once: int,
         number: str | None = None,
+        port: int | None = None,
+        callers: Sequence[str] = (),
     ) -> Process:
         """Start customers: `rate` each second, `calls` in all, never more than `at_once`.
 
         :param number: which they call instead of the centre's own.
+        :param port: from which, where others call at the same time; they are not `counted`.
+        :param callers: the numbers that they call from in turn, where the scenario has [field0].
         """
         options = ["-r", str(rate), "-m", str(calls), "-l", str(at_once)]
-        options += ["-trace_stat", "-stf", str(self._statistics), "-fd", "1"]
-        self._statistics.unlink(missing_ok=True)
-        port = self.site.sipp
-        return self._sipp("customers", scenario, port, talk_seconds, *options, number=number)
+        if callers:
+            path = self.site.folder / "callers.csv"
+            self.site.place.write(path, "\n".join(["SEQUENTIAL", *callers, ""]))
+            options += ["-inf", str(path)]
+        if port is None:
+            port = self.site.sipp
+            options += ["-trace_stat", "-stf", str(self._statistics), "-fd", "1"]
+            self._statistics.unlink(missing_ok=True)
+        role = f"customers-{port}"
+        return self._sipp(role, scenario, port, talk_seconds, *options, number=number)
 
     @property
     def _statistics(self) -> Path:
@@ -267,14 +279,42 @@ class Both:
     rival: Centre
 
 
-@asynccontextmanager
-async def both_centres(
-    *, recording: str = "never", profile: Path | None = None
-) -> AsyncIterator[Both]:
-    """Start everything; all of it ends with us.
+@dataclass(frozen=True)
+class Ground:
+    """What centres stand on; all of it ends with `stack`."""
 
-    :param profile: where the server shall write cProfile's statistics.
-    """
+    stack: AsyncExitStack
+    place: Place
+    tree: Tree
+    database: Postgres
+    sink: int
+
+    async def centre(self, name: str, floor: Floor, number: str, *, members: bool) -> Centre:
+        """A PBX with its phones and its database; no server yet.
+
+        :param number: what its customers call.
+        """
+        block = self.stack.enter_context(PortBlock(RTP_PORTS + 100))
+        site = CentreSite(
+            name,
+            self.place,
+            self.tree,
+            block,
+            floor,
+            await self.database.create_database(name),
+            rtp=RTP_PORTS,
+            extensions_conf=DIALPLAN,
+            phones_port=block.take(),
+            members=members,
+        )
+        await site.pbx.start()
+        self.stack.push_async_callback(site.pbx.kill)
+        return Centre(site, number, self.sink)
+
+
+@asynccontextmanager
+async def ground() -> AsyncIterator[Ground]:
+    """Install what is missing, start PostgreSQL."""
     async with AsyncExitStack() as stack:
         state = prepare_place(say=say_on_stderr)
         install_packages({"sip-tester": "sipp plays customers and agents"}, say=say_on_stderr)
@@ -283,27 +323,24 @@ async def both_centres(
         stack.callback(place.remove)
         sink = stack.enter_context(_sink())
         database = await _database(place, state, stack)
-        centres = {}
-        for name in ("ours", "rival"):
-            block = stack.enter_context(PortBlock(RTP_PORTS + 100))
-            site = CentreSite(
-                name,
-                place,
-                tree,
-                block,
-                centre_floor(recording),
-                await database.create_database(name),
-                rtp=RTP_PORTS,
-                extensions_conf=DIALPLAN,
-                phones_port=block.take(),
-                members=name == "rival",
-            )
-            await site.pbx.start()
-            stack.push_async_callback(site.pbx.kill)
-            number = QUEUE if name == "ours" else NATIVE
-            centres[name] = Centre(site, number, sink.getsockname()[1])
-        await _serve(centres["ours"], database, profile, stack)
-        yield Both(**centres)
+        yield Ground(stack, place, tree, database, sink.getsockname()[1])
+
+
+@asynccontextmanager
+async def both_centres(
+    *, recording: str = "never", profile: Path | None = None
+) -> AsyncIterator[Both]:
+    """Start everything; all of it ends with us.
+
+    :param profile: where the server shall write cProfile's statistics.
+    """
+    async with ground() as base:
+        floor = centre_floor(recording)
+        ours = await base.centre("ours", floor, QUEUE, members=False)
+        rival = await base.centre("rival", floor, NATIVE, members=True)
+        await serve(ours, base, profile)
+        await _watch(ours, base.stack)
+        yield Both(ours, rival)
 
 
 def _sink() -> socket.socket:
@@ -321,12 +358,10 @@ async def _database(place: Place, state: Place, stack: AsyncExitStack) -> Postgr
     return server
 
 
-async def _serve(
-    centre: Centre, database: Postgres, profile: Path | None, stack: AsyncExitStack
-) -> None:
-    """The server with every agent ready and a supervisor who watches."""
+async def serve(centre: Centre, base: Ground, profile: Path | None = None) -> None:
+    """Start the server, and have every agent at a desk phone take the seat and be ready."""
     site = centre.site
-    centre.dsn, centre.database = site.dsn, database
+    centre.dsn, centre.database = site.dsn, base.database
     await migrate(centre.dsn)
     server = Process(
         [
@@ -337,14 +372,13 @@ async def _serve(
         log=site.folder / "server.log",
         env={"PYTHONPATH": str(PROJECT)},
     )
-    stack.push_async_callback(server.stop)
+    base.stack.push_async_callback(server.stop)
     centre.server = server
     async with asyncio.timeout(START_SECONDS):
         while READY not in server.output():
             if not server.running:
                 raise SandboxError(f"the server ended:\n{server.output()[-2000:]}")
             await asyncio.sleep(0.1)
-    await _watch(centre, stack)
 
 
 async def _watch(centre: Centre, stack: AsyncExitStack) -> None:

@@ -1,4 +1,4 @@
-"""The product's server as the bench runs it: as `zuoxi serve`, then every agent takes a seat.
+"""The product's server as the bench runs it: as `zuoxi serve`, then agents take seats.
 
     python -m bench.calls_server SETTINGS.toml [PROFILE]
 
@@ -26,10 +26,11 @@ READY = "every agent is ready"
 
 
 async def seat_everybody(app: App, then: Callable[[], None]) -> None:
-    """Each agent at the extension of the same place in the floor."""
+    """Each agent at the desk phone of the same place in the floor; who has none stays away."""
     await app.link.wait_for("ready")
     floor = app.settings.floor
-    for agent, extension in zip(floor.agents, floor.extensions, strict=True):
+    desks = [extension for extension in floor.extensions if extension.kind == "desk"]
+    for agent, extension in zip(floor.agents, desks, strict=False):
         for request in (
             SignIn(request_id="", agent_id=agent.id, extension=extension.number),
             SetReady(request_id="", agent_id=agent.id),

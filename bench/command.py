@@ -10,7 +10,7 @@ import structlog
 
 from bench.report import Report, to_json, write_table
 
-BENCHES: Final = ("ami", "routing", "calls")
+BENCHES: Final = ("ami", "routing", "calls", "pop", "panel", "search", "imports", "wallboard")
 
 
 def run_named(name: str, *, as_json: bool) -> int:

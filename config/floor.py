@@ -11,7 +11,15 @@ from datetime import date, time
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 """A queue's or skill's name: also used in dialplan, so letters, digits and underscore only."""
@@ -87,6 +95,24 @@ class Overflow(Frozen):
     to: Destination
 
 
+class Limit(Frozen):
+    """From where on a figure is worth a look, and from where on somebody has to act.
+
+    None: never. Of the service level both are floors: below them it is too low.
+    """
+
+    warn: float | None
+    alarm: float | None
+
+
+class QueueLimits(Frozen):
+    """The limits of a queue's figures as they hold, with what follows from its other settings."""
+
+    waiting: Limit
+    longest_wait_seconds: Limit
+    service_level: Limit
+
+
 class QueueSettings(Frozen):
     """One queue and its rules."""
 
@@ -121,6 +147,26 @@ class QueueSettings(Frozen):
     short_abandon_seconds: int = Field(
         default=5, ge=0, description="abandons up to this are left out of the service level"
     )
+    warn_waiting: int | None = Field(
+        default=None, ge=1, description="callers from which on screens warn; None: half of the room"
+    )
+    alarm_waiting: int | None = Field(
+        default=None,
+        ge=1,
+        description="from which on an alarm is raised; None: 8 tenths of the room",
+    )
+    warn_wait_seconds: int | None = Field(
+        default=None, ge=1, description="longest wait; None: service_level_seconds"
+    )
+    alarm_wait_seconds: int | None = Field(
+        default=None, ge=1, description="longest wait; None: three times service_level_seconds"
+    )
+    warn_service_level: float | None = Field(
+        default=None, ge=0, le=1, description="of the last half hour; None: service_level_target"
+    )
+    alarm_service_level: float | None = Field(
+        default=None, ge=0, le=1, description="None: a quarter below service_level_target"
+    )
     welcome: str | None = Field(default=None, description="sound file played on entering")
     look_up_before_answer: bool = Field(
         default=False,
@@ -143,6 +189,48 @@ class QueueSettings(Frozen):
         default_factory=lambda: ["resolved", "follow_up", "no_result", "wrong_number"]
     )
 
+    @model_validator(mode="after")
+    def _warned_before_the_alarm(self) -> Self:
+        limits = self.limits
+        mistakes: list[Mistake] = []
+        for key, limit, sign in (
+            ("alarm_waiting", limits.waiting, 1),
+            ("alarm_wait_seconds", limits.longest_wait_seconds, 1),
+            ("alarm_service_level", limits.service_level, -1),
+        ):
+            if limit.warn is None or limit.alarm is None:
+                continue
+            if limit.alarm * sign < limit.warn * sign:
+                mistakes.append(((key,), f"comes before the warning at {limit.warn:g}"))
+        if mistakes:
+            raise MistakesError(mistakes)
+        return self
+
+    @property
+    def limits(self) -> QueueLimits:
+        """From where on the queue's figures are too high or too low."""
+        room, in_time, target = (
+            self.max_waiting,
+            self.service_level_seconds,
+            self.service_level_target,
+        )
+        return QueueLimits(
+            waiting=Limit(
+                warn=self.warn_waiting or (room and _share_up(room, 5)),
+                alarm=self.alarm_waiting or (room and _share_up(room, 8)),
+            ),
+            longest_wait_seconds=Limit(
+                warn=self.warn_wait_seconds or in_time,
+                alarm=self.alarm_wait_seconds or 3 * in_time,
+            ),
+            service_level=Limit(
+                warn=target if self.warn_service_level is None else self.warn_service_level,
+                alarm=round(target * 0.75, 4)
+                if self.alarm_service_level is None
+                else self.alarm_service_level,
+            ),
+        )
+
     @property
     def asks_before_answer(self) -> bool:
         """Whether the dialplan asks the server who calls before it answers."""
@@ -159,6 +247,11 @@ class QueueSettings(Frozen):
             yield ("overflow", nth, "to"), overflow.to
 
 
+def _share_up(whole: int, tenths: int) -> int:
+    """So many tenths of it, at least one."""
+    return -(-whole * tenths // 10)
+
+
 class Membership(Frozen):
     """An agent in a queue. Tier 1 is asked first by the tiers strategy."""
 
@@ -167,13 +260,30 @@ class Membership(Frozen):
 
 
 class AgentSettings(Frozen):
-    """An agent. The password is no setting: it is kept hashed in the database."""
+    """An agent. The password is no setting: it is kept hashed in the database.
+
+    Nor is the team, which was one once: a file that still names it is taken, and `names_team`.
+    """
 
     id: EmployeeNumber
     name: str = Field(min_length=1, max_length=80)
-    team: str = "default"
     queues: list[Membership] = Field(default_factory=list)
     skills: dict[Name, Level] = Field(default_factory=dict)
+    _names_team: bool = PrivateAttr(default=False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _without_team(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(values, dict) or "team" not in values:
+            return handler(values)
+        agent = handler({key: value for key, value in values.items() if key != "team"})
+        agent._names_team = True
+        return agent
+
+    @property
+    def names_team(self) -> bool:
+        """Whether the settings name a team, which nothing goes by."""
+        return self._names_team
 
 
 class ExtensionSettings(Frozen):

@@ -3,12 +3,15 @@
 Loaded from table `callers`, kept fresh by LISTEN; who talked last to a number comes from table
 `calls` at the load and from `note_agent` after it. While the database is away the index stays as
 it is.
+
+A million callers have to fit: facts are kept packed, some 100 bytes for each with its number.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Final
@@ -26,6 +29,9 @@ LAST_AGENT_DAYS: Final = 90
 SLICE_ROWS: Final = 1000
 """Taken in within some milliseconds."""
 E164: Final = re.compile(r"\+[1-9][0-9]{4,14}")
+CHECK_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 5.0
+"""After so long a silence the database is asked whether it is there, and has to answer within."""
 FIRST_RETRY_SECONDS: Final = 0.5
 LAST_RETRY_SECONDS: Final = 10.0
 
@@ -37,6 +43,7 @@ class CallerFacts(msgspec.Struct, frozen=True, kw_only=True):
     :param priority: -100 to 100, added to the queue's.
     :param owner_agent_id: whose customer it is.
     :param blocked: not to be let into any queue.
+    :param blocked_until: epoch seconds at which that ends, None: never.
     """
 
     number: str
@@ -47,6 +54,24 @@ class CallerFacts(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     owner_agent_id: str | None = None
     blocked: bool = False
+    blocked_until: float | None = None
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Facts as they are kept; the most usual ones first, as those at the end cost nothing."""
+
+    customer_id: str | None = None
+    name: str | None = None
+    level: str | None = None
+    language: str | None = None
+    priority: int = 0
+    owner_agent_id: str | None = None
+    blocked: bool = False
+    blocked_until: float | None = None
+
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(_Packed).decode
 
 
 @lru_cache(maxsize=8192)
@@ -71,6 +96,7 @@ class CallerIndex:
 
     :param connect: opens a new connection to the database.
     :param try_again: errors of the database, after which it is tried again later.
+    :param clock: epoch seconds, for what ends by itself.
     """
 
     def __init__(
@@ -79,11 +105,14 @@ class CallerIndex:
         *,
         region: str,
         try_again: tuple[type[Exception], ...],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._connect = connect
         self._try_again = try_again
         self._region = region
-        self._facts: dict[str, CallerFacts] = {}
+        self._clock = clock
+        self._facts: dict[int, bytes] = {}
+        """Number without its + -> facts."""
         self._last_agents: dict[str, str] = {}
         self.loaded = asyncio.Event()
         """Set after the first load; cleared while the database is away."""
@@ -91,7 +120,12 @@ class CallerIndex:
     def find(self, number: str | None) -> CallerFacts | None:
         """What is known of the number, in any common notation."""
         normal = self.normal(number)
-        return self._facts.get(normal) if normal else None
+        packed = self._facts.get(int(normal)) if normal else None
+        if packed is None or normal is None:
+            return None
+        facts = CallerFacts(number=normal, **msgspec.structs.asdict(_unpack(packed)))
+        ended = facts.blocked_until is not None and facts.blocked_until <= self._clock()
+        return msgspec.structs.replace(facts, blocked=False) if ended else facts
 
     def last_agent(self, number: str | None) -> str | None:
         """Who talked last to this number."""
@@ -133,26 +167,43 @@ class CallerIndex:
             await self._load_facts(connection)
             await self._load_last_agents(connection)
             self.loaded.set()
-            while (number := await changed.get()) is not None:
-                await self._refresh(connection, number)
+            while True:
+                try:
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        numbers = await changed.get()
+                except TimeoutError:
+                    # Of a peer that went without a word nobody tells who only listens.
+                    await connection.execute("SELECT 1", timeout=ANSWER_SECONDS)
+                    continue
+                if numbers is None:
+                    return
+                await self._refresh(connection, numbers)
         finally:
             connection.terminate()
 
-    async def _refresh(self, connection: asyncpg.Connection[Any], number: str) -> None:
-        if number == "*":
+    async def _refresh(self, connection: asyncpg.Connection[Any], told: str) -> None:
+        """Read again what was told: numbers, or all by `*`."""
+        if told == "*":
             await self._load_facts(connection)
             return
-        row = await connection.fetchrow(f"{_FACTS} WHERE number = $1", number)
-        if row is None:
-            self._facts.pop(number, None)
-        else:
-            self._facts[number] = _facts(row)
+        numbers = told.split(",")
+        rows = await connection.fetch(f"{_FACTS} WHERE number = ANY($1::text[])", numbers)
+        found = dict(map(_packed, rows))
+        for number in map(int, numbers):
+            if number in found:
+                self._facts[number] = found[number]
+            else:
+                self._facts.pop(number, None)
 
     async def _load_facts(self, connection: asyncpg.Connection[Any]) -> None:
-        facts: dict[str, CallerFacts] = {}
+        """Read all anew, into the same table: a second one would need as much memory again."""
+        gone = set(self._facts)
         async for rows in _slices(connection, _FACTS):
-            facts.update((row["number"], _facts(row)) for row in rows)
-        self._facts = facts
+            facts = dict(map(_packed, rows))
+            self._facts.update(facts)
+            gone.difference_update(facts)
+        for number in gone:
+            del self._facts[number]
 
     async def _load_last_agents(self, connection: asyncpg.Connection[Any]) -> None:
         async for rows in _slices(connection, _LAST_AGENTS, str(LAST_AGENT_DAYS)):
@@ -173,8 +224,8 @@ async def _slices(
 
 
 _FACTS: Final = (
-    "SELECT number, customer_id, name, level, language, priority, owner_agent_id, blocked"
-    " FROM callers"
+    "SELECT number, customer_id, name, level, language, priority, owner_agent_id, blocked,"
+    " extract(epoch FROM blocked_until)::float AS blocked_until FROM callers"
 )
 _LAST_AGENTS: Final = """
 SELECT DISTINCT ON (caller_number) caller_number, agent_id
@@ -185,5 +236,6 @@ ORDER BY caller_number, started_at DESC
 """
 
 
-def _facts(row: asyncpg.Record) -> CallerFacts:
-    return CallerFacts(**dict(row))
+def _packed(row: asyncpg.Record) -> tuple[int, bytes]:
+    number, *facts = row.values()
+    return int(number), _pack(_Packed(*facts))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,17 @@ from cti.journal.tables import Connection
 from cti.pbxfiles import PbxFilesError, PbxFilesInput, extension_secrets, install, render
 from cti.process import configure_logging, database_dsn
 from cti.reconcile import reconcile
+from web import audit
 from web.rights import Role
-from web.users import Passwords, UserError, add_user, disable_user, set_password
+from web.users import (
+    Passwords,
+    UserError,
+    add_user,
+    disable_user,
+    ensure_team,
+    find_id,
+    set_password,
+)
 
 FAILED, DONE = 1, 0
 
@@ -34,6 +44,7 @@ async def add(
     full_name: str,
     roles: Sequence[Role],
     agent_id: str | None,
+    team: str | None,
     password: str,
 ) -> int:
     """Add a user; 1 when that cannot be, with the reason.
@@ -44,16 +55,20 @@ async def add(
         raise SettingsError("user add", [f"--agent: the floor has no agent {agent_id!r}"])
 
     async def added(connection: Connection) -> str:
-        user = await add_user(
-            connection,
-            Passwords(),
-            name=name,
-            full_name=full_name,
-            password=password,
-            roles=roles,
-            agent_id=agent_id,
-        )
-        return f"added {user.name} ({', '.join(roles)})"
+        async with connection.transaction():
+            user = await add_user(
+                connection,
+                Passwords(),
+                name=name,
+                full_name=full_name,
+                password=password,
+                roles=roles,
+                agent_id=agent_id,
+                team_id=None if team is None else await ensure_team(connection, team),
+            )
+            facts = {"roles": list(roles), "team": team}
+            await _record(connection, user.name, "user_added", facts)
+        return f"added {user.name} ({', '.join(roles)})" + (f" to {team}" if team else "")
 
     return await _with_users(settings, added)
 
@@ -65,7 +80,9 @@ async def change_password(settings: Settings, *, name: str, password: str) -> in
     """
 
     async def changed(connection: Connection) -> str:
-        await set_password(connection, Passwords(), name=name, password=password)
+        async with connection.transaction():
+            await set_password(connection, Passwords(), name=name, password=password)
+            await _record(connection, name, "password_set")
         return f"{name} has a new password and is signed out everywhere"
 
     return await _with_users(settings, changed)
@@ -78,10 +95,21 @@ async def disable(settings: Settings, *, name: str) -> int:
     """
 
     async def disabled(connection: Connection) -> str:
-        await disable_user(connection, name)
+        async with connection.transaction():
+            await disable_user(connection, name)
+            await _record(connection, name, "user_disabled")
         return f"{name} cannot sign in any more"
 
     return await _with_users(settings, disabled)
+
+
+async def _record(
+    connection: Connection, name: str, what: str, facts: Mapping[str, object] | None = None
+) -> None:
+    """Into the audit trail, as done by who runs the server."""
+    actor = audit.Actor(None, f"shell:{getpass.getuser()}", "")
+    found = await find_id(connection, name)
+    await audit.record_by(connection, actor, what, audit.Object("user", found, name), facts)
 
 
 async def _with_users(settings: Settings, work: Callable[[Connection], Awaitable[str]]) -> int:

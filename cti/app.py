@@ -42,6 +42,7 @@ from cti.runtime import Runtime
 from recording.files import Spool, Store
 from recording.worker import RecordingWorker
 from web.hub import Hub
+from web.listener import Listener
 from web.live import LiveView, PbxState
 from web.server import create_app, watch
 from web.services import LinkStatus, Services
@@ -191,7 +192,9 @@ class App:
                 await self.agi.start(self.settings.pbx.agi_host, self.settings.pbx.agi_port)
             secured = _secured(self.settings.web)
             with _listening("[web] host and port"):
-                await _site(web_runner, self.settings.web, secured).start()
+                await Listener(
+                    web_runner, self.settings.web.host, self.settings.web.port, secured
+                ).start()
             async with asyncio.TaskGroup() as group:
                 for part in self._parts():
                     group.create_task(part)
@@ -261,6 +264,7 @@ class App:
             hub=self.hub,
             floor=settings.floor,
             pool=self.database.pool,
+            connect=self._connect,
             recording_file=self.store.find,
             sip_password=self._secrets.get,
             link=self._link_status,
@@ -270,6 +274,7 @@ class App:
             sip_domain=settings.pbx.sip_domain,
             clock=self._clock,
             gauges=self._gauges,
+            uploads=settings.server.state_folder / "uploads",
             version=product_version(),
         )
 
@@ -337,9 +342,3 @@ def _secured(settings: WebSettings) -> ssl.SSLContext | None:
         what = f"{settings.tls_certificate} and {settings.tls_key}: {error.strerror}"
         raise ListenError(f"{what}: see [web] tls_certificate and tls_key") from error
     return context
-
-
-def _site(
-    runner: web.AppRunner, settings: WebSettings, secured: ssl.SSLContext | None
-) -> web.TCPSite:
-    return web.TCPSite(runner, settings.host, settings.port, ssl_context=secured)

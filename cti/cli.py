@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     bench = _command(commands, "bench", _bench, "measure, side by side with a rival")
-    bench.add_argument("name", help="ami, routing or calls")
+    bench.add_argument("name", help="ami, calls, imports, panel, pop, routing, search or wallboard")
     bench.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
     sim = _command(commands, "sim", _sim, "the decisions against a simulated Asterisk")
@@ -90,6 +90,17 @@ def parser() -> argparse.ArgumentParser:
     install.add_argument("--to", type=Path, default=Path("/etc/asterisk"), help="folder")
     install.add_argument("--yes", action="store_true", help="write without asking")
 
+    _user_commands(commands)
+
+    reconcile = _command(commands, "reconcile", _reconcile, "journal against CDR, CEL, recordings")
+    _config(reconcile)
+    reconcile.add_argument("--from", dest="from_time", type=_time, required=True, help="ISO time")
+    reconcile.add_argument("--to", dest="to_time", type=_time, required=True, help="ISO time")
+    reconcile.add_argument("--json", action="store_true")
+    return root
+
+
+def _user_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     user = commands.add_parser("user", help="people who sign in").add_subparsers(
         dest="user_command", metavar="COMMAND", required=True
     )
@@ -100,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
         "--role", action="append", required=True, choices=ROLES, help="may be given twice"
     )
     add.add_argument("--agent", help="employee number of [[floor.agents]]")
+    add.add_argument("--team", help="DEPARTMENT/TEAM; made when there is none")
     add.add_argument("--full-name", help="shown on screens")
     add.add_argument("--password-stdin", action="store_true", help="read it from standard input")
     password = _command(user, "password", _user_password, "a new password; ends all sessions")
@@ -109,13 +121,6 @@ def parser() -> argparse.ArgumentParser:
     disable = _command(user, "disable", _user_disable, "close an account; signs out everywhere")
     _config(disable)
     disable.add_argument("name", help="sign-in name")
-
-    reconcile = _command(commands, "reconcile", _reconcile, "journal against CDR, CEL, recordings")
-    _config(reconcile)
-    reconcile.add_argument("--from", dest="from_time", type=_time, required=True, help="ISO time")
-    reconcile.add_argument("--to", dest="to_time", type=_time, required=True, help="ISO time")
-    reconcile.add_argument("--json", action="store_true")
-    return root
 
 
 def _command(
@@ -212,6 +217,7 @@ def _user_add(args: argparse.Namespace) -> int:
             full_name=args.full_name or args.name,
             roles=args.role,
             agent_id=args.agent,
+            team=args.team,
             password=_password(args),
         )
     )

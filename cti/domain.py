@@ -212,6 +212,7 @@ class QueueEntered(CallEvent, frozen=True, kw_only=True, tag=True):
     :param entered_at: epoch seconds since which the caller waits, kept over overflow and returns.
     :param talked_seconds: of the time since then, what was no wait: the caller was answered before.
     :param skills: required skill -> minimum proficiency 1..5.
+    :param returns_to: whose phone died in the talk and asked for the caller back: the talk goes on.
     """
 
     visit_id: str
@@ -227,6 +228,7 @@ class QueueEntered(CallEvent, frozen=True, kw_only=True, tag=True):
     customer_id: str | None = None
     level: str | None = None
     sticky_agent: AgentId | None = None
+    returns_to: AgentId | None = None
     adopted: bool = False
 
 

@@ -178,6 +178,13 @@ class HangUpCall(Request, frozen=True, kw_only=True):
     call_id: CallId
 
 
+class RetakeCall(Request, frozen=True, kw_only=True):
+    """The agent's browser lost the call that the PBX still thinks it has; it is ready to ring."""
+
+    agent_id: AgentId
+    call_id: CallId
+
+
 class ExtendWrapUp(Request, frozen=True, kw_only=True):
     """More wrap-up time, up to the queue's limit."""
 

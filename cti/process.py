@@ -39,12 +39,21 @@ DATABASE = "zuoxi"
 def serve(settings: Settings) -> int:
     """Run one node until SIGTERM or SIGINT. 0: ended as asked; 2: could not start."""
     configure_logging(settings.server.log_level)
+    tell_ignored(settings)
     try:
         uvloop.run(serving(settings, announce))
     except (SpoolInUseError, SandboxError, ListenError) as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - to the operator
         return 2
     return 0
+
+
+def tell_ignored(settings: Settings) -> None:
+    """Warn of settings that were ones once and do nothing any more."""
+    agents = sum(agent.names_team for agent in settings.floor.agents)
+    if agents:
+        instead = "teams are kept on the page People, or given by: user add NAME --team"
+        log.warning("setting_ignored", key="floor.agents.team", agents=agents, instead=instead)
 
 
 def announce(app: App) -> None:

@@ -50,6 +50,8 @@ def kind(schema: Schema) -> str:
         return "; or ".join(kind(each) for each in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{each}`" for each in schema.get("enum", (schema.get("const"),)))
+    if "type" not in schema:
+        return "anything"
     return _container(schema) or _plain(schema)
 
 
@@ -57,7 +59,9 @@ def _container(schema: Schema) -> str | None:
     if schema["type"] == "array":
         return f"list of {kind(schema['items'])}"
     if schema["type"] == "object":
-        return f"object of {kind(schema['additionalProperties'])}"
+        patterns = list(schema.get("patternProperties", {}).values())
+        values = patterns[0] if patterns else schema["additionalProperties"]
+        return "object" if values is True else f"object of {kind(values)}"
     return None
 
 

@@ -180,6 +180,24 @@ async def hang_up(asked: Asked[None]) -> None:
 
 @endpoint(
     "POST",
+    "/api/v1/agent/calls/{call_id}/retake",
+    "Have the caller back after the page was reloaded in the call",
+    right="desk.use",
+    problems=(*AGENT_PROBLEMS, "unknown_call", "not_your_call", "pbx_down"),
+)
+async def retake(asked: Asked[None]) -> None:
+    """For a panel whose phone is registered anew: the caller is offered to it again at once."""
+    await asked.put(
+        inputs.RetakeCall(
+            request_id="retake",
+            agent_id=asked.agent_id,
+            call_id=asked.part("call_id", "unknown_call"),
+        )
+    )
+
+
+@endpoint(
+    "POST",
     "/api/v1/agent/calls/{call_id}/disposition",
     "Note the outcome of a call",
     input=Outcome,
@@ -267,6 +285,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     clear_next_state,
     reject_offer,
     hang_up,
+    retake,
     save_disposition,
     pause_recording,
     resume_recording,

@@ -17,8 +17,8 @@ from cti.journal.rows import CallRow
 from web.database import connected
 from web.endpoint import Asked, Endpoint, Input, Output, endpoint
 from web.problems import Problem
-from web.rights import masked, masked_name
-from web.sessions import Session
+from web.reach import CallsSeen
+from web.rights import ScopedRight, masked, masked_text
 
 Text = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 Moment = Annotated[float, Field(ge=0, le=32_503_680_000, allow_inf_nan=False)]
@@ -216,11 +216,11 @@ class CallDetail(Output):
     "Calls, the newest first",
     input=CallsQuery,
     output=CallPage,
-    right="calls.own",
+    right="calls.see",
     problems=("bad_cursor", "unknown_call"),
 )
 async def list_calls(asked: Asked[CallsQuery]) -> CallPage:
-    """Without the right calls.see: one's own, and the earlier ones of a customer one talks to."""
+    """Those of whom calls.see reaches, and earlier ones of a customer to whom these talked."""
     wanted = await _wanted(asked)
     if wanted is None:
         return CallPage(items=[], next=None)
@@ -240,7 +240,7 @@ async def list_calls(asked: Asked[CallsQuery]) -> CallPage:
     "/api/v1/calls/{call_id}",
     "One call in full",
     output=CallDetail,
-    right="calls.own",
+    right="calls.see",
     problems=("unknown_call", "not_your_call"),
 )
 async def show_call(asked: Asked[None]) -> CallDetail:
@@ -249,9 +249,12 @@ async def show_call(asked: Asked[None]) -> CallDetail:
         detail = await queries.call_detail(connection, asked.part("call_id", "unknown_call"))
     if detail is None:
         raise Problem("unknown_call")
-    if not asked.session.may("calls.see") and asked.agent_id not in detail.call.agents:
+    if not _has(asked.calls_seen("calls.see"), detail.call):
         raise Problem("not_your_call")
-    return _detail(detail, asked.session)
+    decisions = asked.session.may("decisions.see") and _has(
+        asked.calls_seen("decisions.see"), detail.call
+    )
+    return _detail(detail, clear=asked.session.may("numbers.see"), decisions=decisions)
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (list_calls, show_call)
@@ -264,17 +267,19 @@ async def _wanted(asked: Asked[CallsQuery]) -> queries.CallFilter | None:
         raise Problem(
             "no_right", right="numbers.see"
         )  # else numbers could be guessed digit by digit
-    agent_id = given.agent if session.may("calls.see") else asked.agent_id
+    seen = asked.calls_seen("calls.see")
     number = None
     if given.caller_of:
-        number = await _number_of(asked, given.caller_of)
+        number = await number_of(asked, given.caller_of, "calls.see")
         if number is None or not _ONES_OWN_NUMBER.fullmatch(number):
             return None
-        agent_id = given.agent
+        seen = CallsSeen(None)
     return queries.CallFilter(
         from_at=_moment(given.from_),
         to_at=_moment(given.to),
-        agent_id=agent_id,
+        agent_id=given.agent,
+        agents=None if seen.agents is None else sorted(seen.agents),
+        untaken_in=sorted(seen.queues),
         queue=given.queue,
         outcome=given.outcome,
         number=number,
@@ -282,23 +287,30 @@ async def _wanted(asked: Asked[CallsQuery]) -> queries.CallFilter | None:
     )
 
 
-async def _number_of(asked: Asked[CallsQuery], call_id: str) -> str | None:
-    """The customer's number of a call that the session may see.
+async def number_of(asked: Asked[Any], call_id: str, right: ScopedRight) -> str | None:
+    """The customer's number of a call that `right` reaches.
 
     :raises Problem: unknown_call, not_your_call.
     """
+    seen = asked.calls_seen(right)
     live = asked.services.hub.view.call(call_id)
     if live:
-        number, agents = live.who.number, list(live.agents)
+        number = live.who.number
+        queues = [live.queue] if live.queue else []
+        reached = seen.has(live.agents, queues, taken=live.answered_at is not None)
     else:
         async with connected(asked.services.pool) as connection:
             row = await queries.call_row(connection, call_id)
         if row is None:
             raise Problem("unknown_call")
-        number, agents = _number(row), list(row.agents)
-    if not asked.session.may("calls.see") and asked.agent_id not in agents:
+        number, reached = _number(row), _has(seen, row)
+    if not reached:
         raise Problem("not_your_call")
     return number
+
+
+def _has(seen: CallsSeen, row: CallRow | CallLine) -> bool:
+    return seen.has(row.agents, row.queues, taken=bool(row.agents))
 
 
 def _moment(at: float | None) -> datetime | None:
@@ -318,9 +330,8 @@ def _line(row: CallRow, clear: bool) -> CallLine:
     return CallLine.model_validate(plain if clear else _masked(plain))
 
 
-def _detail(detail: found.CallDetail, session: Session) -> CallDetail:
+def _detail(detail: found.CallDetail, *, clear: bool, decisions: bool) -> CallDetail:
     plain: dict[str, Any] = queries.plain(detail)
-    clear, decisions = session.may("numbers.see"), session.may("decisions.see")
     timeline = [
         {"at": item["at"], "what": item["what"], **item["facts"]}
         for item in plain["timeline"]
@@ -336,7 +347,7 @@ def _detail(detail: found.CallDetail, session: Session) -> CallDetail:
 
 
 _NUMBERS = frozenset({"number", "caller_number", "called_number", "to"})
-_NAMES = frozenset({"name", "caller_name", "customer_name"})
+_WRITTEN = frozenset({"name", "caller_name", "customer_name", "level", "notes", "detail"})
 
 
 def _masked(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -351,6 +362,6 @@ def _masked(value: Any) -> Any:  # noqa: ANN401 - JSON
 def _masked_field(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str) and key in _NUMBERS:
         return masked(value)
-    if isinstance(value, str) and key in _NAMES:
-        return masked_name(value)
+    if isinstance(value, str) and key in _WRITTEN:
+        return masked_text(value)
     return _masked(value)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PoolSource = Callable[[], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
 """Gives the pool; raises one of cti.journal.database.AWAY while the database is away."""
+Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
+"""Opens a connection outside the pool, whose taker ends it; raises as the pool's source does."""
 
 DATABASE_SECONDS = 5.0
 RELEASE_SECONDS = 1.0

@@ -7,11 +7,12 @@ right, body or query. The same description gives the OpenAPI document.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import argon2
@@ -19,16 +20,26 @@ import pydantic
 from aiohttp import web
 
 from cti.inputs import Request
+from cti.journal.database import TRY_AGAIN
 from web.address import client_address
+from web.audit import Notes
 from web.metrics import Metrics
+from web.pops import Pops
 from web.problems import Problem
-from web.rights import Right
+from web.reach import CallsSeen, Seen
+from web.rights import Right, ScopedRight
 from web.services import Services
 from web.sessions import Session, Sessions, csrf_of
-from web.throttle import Throttle
+from web.throttle import Searches, Throttle
 from web.users import Passwords
 
+if TYPE_CHECKING:
+    from web.customer_export import Exports
+    from web.imports import Importer
+
 COOKIE = "zuoxi_session"
+COOKIE_OVER_TLS = f"__Host-{COOKIE}"
+"""Browsers take such a cookie from this very host over TLS only: nobody beside us can plant one."""
 CSRF_HEADER = "X-Zuoxi-Csrf"
 BODY_LIMIT_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
@@ -53,17 +64,34 @@ class Output(pydantic.BaseModel):
 class Parts:
     """What the web room itself is made of, beside the ports; one per application."""
 
-    def __init__(self, services: Services, hasher: argon2.PasswordHasher | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        imports: Importer,
+        exports: Exports,
+        hasher: argon2.PasswordHasher | None = None,
+    ) -> None:
         self.services = services
+        self.imports = imports
+        self.exports = exports
         self.sessions = Sessions(
             services.pool,
             services.clock,
             idle_seconds=services.settings.session_idle_seconds,
             limit_seconds=services.settings.session_limit_seconds,
         )
+        self.notes = Notes(services.pool, services.clock)
         self.passwords = Passwords(hasher)
         self.throttle = Throttle()
+        self.searches = Searches()
         self.metrics = Metrics(services)
+        self.pops = Pops(services.pool, services.floor.country)
+
+    async def refresh_sessions(self) -> None:
+        """Let a change of sessions or users take effect now, not with the next round."""
+        with contextlib.suppress(*TRY_AGAIN):
+            for key in await self.sessions.refresh():
+                self.services.hub.close_session(key)
 
 
 SESSION = web.RequestKey("session", Session)
@@ -114,6 +142,16 @@ class Asked(Generic[T]):
         """Where the browser is."""
         return client_address(self.request, self.services.settings.trusted_proxies)
 
+    def seen(self, right: ScopedRight) -> Seen:
+        """The agents for whom the session has `right`, which it has to have."""
+        return self.services.hub.teams.seen(self.session.reach(right))
+
+    def calls_seen(self, right: ScopedRight) -> CallsSeen:
+        """The calls for which the session has `right`, which it has to have."""
+        seen, hub = self.seen(right), self.services.hub
+        of_team = seen is not None and self.session.reach(right).scope == "team"
+        return CallsSeen(seen, hub.view.queues_served(seen) if of_team else ())
+
     def part(self, name: str, otherwise: str) -> str:
         """A variable of the path; what cannot be an id is the problem `otherwise`."""
         value = self.request.match_info[name]
@@ -145,8 +183,10 @@ class Endpoint:
 
     :param right: the right that is needed beside being signed in.
     :param public: nobody has to be signed in.
+    :param unripe: answered too while the password has to be changed first.
     :param problems: the codes that this endpoint may answer beside those of every endpoint.
-    :param media: the answer's type where it is no JSON.
+    :param media: what the answer may be where it is no JSON.
+    :param statuses: those that the output comes with.
     """
 
     method: str
@@ -157,8 +197,10 @@ class Endpoint:
     output: type[Output] | None
     right: Right | None
     public: bool
+    unripe: bool
     problems: tuple[str, ...]
-    media: str | None
+    media: tuple[str, ...]
+    statuses: tuple[int, ...] = (200,)
 
     @property
     def mutates(self) -> bool:
@@ -175,14 +217,27 @@ def endpoint(
     output: type[Output] | None = None,
     right: Right | None = None,
     public: bool = False,
+    unripe: bool = False,
     problems: tuple[str, ...] = (),
-    media: str | None = None,
+    media: tuple[str, ...] = (),
+    statuses: tuple[int, ...] = (200,),
 ) -> Callable[[Callable[[Asked[Any]], Awaitable[Answer]]], Endpoint]:
     """Describe the handler that follows; see Endpoint."""
 
     def describe(handler: Callable[[Asked[Any]], Awaitable[Answer]]) -> Endpoint:
         return Endpoint(
-            method, path, summary, handler, input, output, right, public, problems, media
+            method,
+            path,
+            summary,
+            handler,
+            input,
+            output,
+            right,
+            public,
+            unripe,
+            problems,
+            media,
+            statuses,
         )
 
     return describe
@@ -196,9 +251,10 @@ def bind(
     async def handle(request: web.Request) -> web.StreamResponse:
         if described.mutates:
             check_origin(request, parts.services.settings.origins)
-        session = await session_of(request, parts, public=described.public)
+        free = described.public or described.unripe
+        session = await session_of(request, parts, public=described.public, unripe=free)
         if described.mutates and not described.public:
-            _check_csrf(request)
+            _check_csrf(request, parts)
         if described.right and session and described.right not in session.rights:
             raise Problem("no_right", right=described.right)
         given = await _input(request, described)
@@ -207,17 +263,21 @@ def bind(
     return handle
 
 
-async def session_of(request: web.Request, parts: Parts, *, public: bool = False) -> Session | None:
+async def session_of(
+    request: web.Request, parts: Parts, *, public: bool = False, unripe: bool = False
+) -> Session | None:
     """The session of the request's cookie.
 
-    :raises Problem: signed_out, unless `public`.
+    :raises Problem: signed_out, unless `public`; change_password, unless `unripe`.
     """
-    token = request.cookies.get(COOKIE, "")
+    token = token_of(request, parts)
     session = await parts.sessions.find(token) if _TOKEN.fullmatch(token) else None
     if session is not None:
         request[SESSION] = session
     elif not public:
         raise Problem("signed_out")
+    if session is not None and session.user.must_change_password and not unripe:
+        raise Problem("change_password")
     return session
 
 
@@ -236,9 +296,26 @@ def check_origin(request: web.BaseRequest, allowed: list[str]) -> None:
         raise Problem("wrong_origin")
 
 
-def _check_csrf(request: web.Request) -> None:
+def over_tls(request: web.BaseRequest, parts: Parts) -> bool:
+    """Whether browsers reach us over TLS alone: ours, or that of a proxy."""
+    origins = parts.services.settings.origins
+    behind = bool(origins) and all(origin.startswith("https://") for origin in origins)
+    return request.secure or behind
+
+
+def cookie_name(request: web.BaseRequest, parts: Parts) -> str:
+    """What the session's cookie is called here."""
+    return COOKIE_OVER_TLS if over_tls(request, parts) else COOKIE
+
+
+def token_of(request: web.BaseRequest, parts: Parts) -> str:
+    """What the session's cookie holds, empty without one."""
+    return request.cookies.get(cookie_name(request, parts), "")
+
+
+def _check_csrf(request: web.Request, parts: Parts) -> None:
     given = request.headers.get(CSRF_HEADER, "")
-    wanted = csrf_of(request.cookies[COOKIE])
+    wanted = csrf_of(token_of(request, parts))
     if not hmac.compare_digest(given.encode(), wanted.encode()):
         raise Problem("csrf")
 
@@ -253,7 +330,7 @@ async def _input(request: web.Request, described: Endpoint) -> Input | None:
             raise Problem("unsupported_media")
         return described.input.model_validate_json(await _body(request))
     except pydantic.ValidationError as error:
-        raise _invalid(error) from None
+        raise invalid(error) from None
 
 
 async def _body(request: web.Request) -> bytes:
@@ -264,7 +341,8 @@ async def _body(request: web.Request) -> bytes:
         raise Problem("too_slow") from None
 
 
-def _invalid(error: pydantic.ValidationError) -> Problem:
+def invalid(error: pydantic.ValidationError) -> Problem:
+    """What does not fit, field by field."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(item["type"] == "json_invalid" for item in found):
         return Problem("malformed")

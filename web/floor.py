@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from config.floor import QueueLimits
 from cti import inputs
+from web import audit
 from web.agent import Code
 from web.endpoint import Asked, Endpoint, Input, Output, endpoint
 from web.problems import Problem
+from web.reach import within
 
 Titles = dict[str, str]
 """language -> name on screens; where one is missing the screen shows the code."""
@@ -20,6 +23,7 @@ class QueueInfo(Output):
     title: Titles
     service_level_seconds: int
     service_level_target: float
+    limits: QueueLimits
     dispositions: list[str]
     wrap_up_seconds: int
     wrap_up_limit_seconds: int
@@ -78,10 +82,14 @@ class StateOrder(Input):
 @endpoint("GET", "/api/v1/floor", "Queues, reasons, extensions and agents", output=FloorInfo)
 async def show(asked: Asked[None]) -> FloorInfo:
     """What does not change with every call."""
-    floor, seats = asked.services.floor, asked.services.hub.view.seats()
+    floor, hub = asked.services.floor, asked.services.hub
+    seats, teams = hub.view.seats(), hub.teams
     return FloorInfo(
         time_zone=floor.time_zone,
-        queues=[QueueInfo(**queue.model_dump(include=_QUEUE)) for queue in floor.queues],
+        queues=[
+            QueueInfo(limits=queue.limits, **queue.model_dump(include=_QUEUE))
+            for queue in floor.queues
+        ],
         reasons=[ReasonInfo(**reason.model_dump()) for reason in floor.reasons],
         extensions=[
             ExtensionInfo(number=each.number, kind=each.kind, agent_id=seats.get(each.number))
@@ -91,7 +99,7 @@ async def show(asked: Asked[None]) -> FloorInfo:
             AgentInfo(
                 id=agent.id,
                 name=agent.name,
-                team=agent.team,
+                team=teams.name_of(agent.id),
                 queues=[membership.queue for membership in agent.queues],
             )
             for agent in floor.agents
@@ -106,19 +114,27 @@ async def show(asked: Asked[None]) -> FloorInfo:
     "Set an agent's state",
     input=StateOrder,
     right="agents.force",
-    problems=("unknown_agent", "unknown_reason", "wrong_state", "not_signed_in", "fenced"),
+    problems=(
+        *("unknown_agent", "unknown_reason", "wrong_state", "not_signed_in", "fenced"),
+        "not_your_team",
+    ),
 )
 async def force_state(asked: Asked[StateOrder]) -> None:
-    """Kept in the journal with who did it."""
+    """Kept in the journal and in the audit trail with who did it."""
+    agent_id, order = asked.part("agent_id", "unknown_agent"), asked.input
+    if not within(asked.seen("agents.force"), [agent_id]):
+        raise Problem("not_your_team")
     await asked.put(
         inputs.ForceState(
             request_id="force",
-            agent_id=asked.part("agent_id", "unknown_agent"),
+            agent_id=agent_id,
             by=asked.session.user.name,
-            state=asked.input.state,
-            reason=asked.input.reason,
+            state=order.state,
+            reason=order.reason,
         )
     )
+    facts = {"state": order.state, "reason": order.reason}
+    await asked.parts.notes.add(asked, "agent_state_forced", audit.Object("agent", agent_id), facts)
 
 
 @endpoint(
@@ -130,9 +146,12 @@ async def force_state(asked: Asked[StateOrder]) -> None:
 )
 async def clear_alarm(asked: Asked[None]) -> None:
     """An alarm whose cause goes on comes back."""
-    if not asked.services.hub.clear_alarm(asked.part("key", "unknown_alarm")):
+    key, hub = asked.part("key", "unknown_alarm"), asked.services.hub
+    if not hub.view.has_alarm(key, asked.seen("alarms.clear")):
         raise Problem("unknown_alarm")
+    hub.clear_alarm(key)
+    await asked.parts.notes.add(asked, "alarm_cleared", audit.Object("alarm", key))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (show, force_state, clear_alarm)
-_QUEUE = set(QueueInfo.model_fields)
+_QUEUE = set(QueueInfo.model_fields) - {"limits"}

@@ -30,7 +30,14 @@ class Health(Output):
     version: str
 
 
-@endpoint("GET", "/healthz", "200 when calls are served, else 503", output=Health, public=True)
+@endpoint(
+    "GET",
+    "/healthz",
+    "200 when calls are served, else 503",
+    output=Health,
+    public=True,
+    statuses=(200, 503),
+)
 async def healthz(asked: Asked[None]) -> web.Response:
     """For load balancers, service managers and `zuoxi doctor`."""
     link, journal = asked.services.link(), asked.services.journal()
@@ -57,7 +64,7 @@ async def healthz(asked: Asked[None]) -> web.Response:
     "/metrics",
     "Prometheus figures; from this machine, or with the right metrics.see",
     public=True,
-    media="text/plain",
+    media=("text/plain",),
     problems=("signed_out", "no_right"),
 )
 async def metrics(asked: Asked[None]) -> web.Response:

@@ -1,10 +1,10 @@
 """The live hub: publishes the live view's changes to every connected browser.
 
-Floor rows are coalesced to ten messages a second and encoded once for all who may see the same;
-an agent's own rows go out at once; the pulse of the queues on the desks twice a second. Each client
-has a bounded queue and one writer: a browser that does not keep up loses its queue and gets a fresh
-snapshot when it reads again. Every SWEEP_SECONDS each page hears {"type": "alive", "now": ...}, so
-that it notices a connection that is only half there.
+Floor rows are coalesced to ten messages a second and encoded once for each audience, which is all
+who may see the same; an agent's own rows go out at once; the pulse of the queues on the desks twice
+a second. Each client has a bounded queue and one writer: a browser that does not keep up loses its
+queue and gets a fresh snapshot when it reads again. Every SWEEP_SECONDS each page hears
+{"type": "alive", "now": ...}, so that it notices a connection that is only half there.
 """
 
 from __future__ import annotations
@@ -17,26 +17,37 @@ from typing import Any, Literal
 
 import msgspec
 
-from cti.domain import AgentId, QueueName, Recorded
+from cti.domain import AgentId, CallId, OfferMade, QueueName, Recorded
 from cti.inputs import Input, PanelAlive
+from web.desks import Answer, Desks, Place
 from web.live import Changes, DatabaseState, Key, LiveView, PbxState, Rows, Topic
 from web.panels import Panels
+from web.reach import EVERYTHING, Reach, Seen, Teams
 
 FLOOR_SECONDS = 0.1
 PULSE_SECONDS = 0.5
 SWEEP_SECONDS = 2.0
+JUDGE_SECONDS = 0.5
+"""How often the queues are held against their limits: waits grow without an event."""
 QUEUE_LIMIT = 64
 """Messages a client may lag behind before its queue is dropped for a snapshot."""
 SEND_SECONDS = 30.0
 """A browser that takes nothing for so long is gone."""
+
+Audience = tuple[bool, Reach]
+"""Numbers in full or not, and whose floor."""
 
 
 class Client:
     """One browser: what it watches, a bounded queue and one writer.
 
     :param send: writes one text message; may block while the browser does not read.
+    :param at_once: writes one text message if that takes no waiting; whether it did. It spares
+        waking the writer, which costs more than the writing where a thousand browsers watch.
     :param session: the key of the session that the connection is bound to.
+    :param signed_in_at: when that session began.
     :param clear: numbers in full.
+    :param reach: whose floor it is; those of one audience get the same bytes.
     """
 
     def __init__(
@@ -46,16 +57,25 @@ class Client:
         session: bytes,
         agent_id: AgentId | None,
         clear: bool,
+        reach: Reach = EVERYTHING,
+        signed_in_at: float = 0.0,
+        at_once: Callable[[bytes], bool] = lambda _message: False,
     ) -> None:
         self.session = session
+        self.signed_in_at = signed_in_at
         self.agent_id = agent_id
         self.clear = clear
+        self.audience: Audience = (clear, reach)
         self.topic: Topic | None = None
+        self.put_off: Answer | None = None
+        """Why the desk is not here, once the connection ends for that."""
         self.dropped = 0
         self._send = send
+        self._at_once = at_once
         self._queue: deque[bytes] = deque()
         self._stale = False
         self._closing = False
+        self._sending: asyncio.Timeout | None = None
         self._wake = asyncio.Event()
 
     @property
@@ -70,8 +90,10 @@ class Client:
         self._wake.set()
 
     def put(self, message: bytes) -> None:
-        """Queue a message, or drop the queue for a snapshot when it is full."""
-        if self._stale:
+        """Write a message or queue it; drop the queue for a snapshot when it is full."""
+        if self._stale or self._closing:
+            return
+        if not self._queue and self._sending is None and self._at_once(message):
             return
         if len(self._queue) >= QUEUE_LIMIT:
             self.dropped += 1
@@ -81,15 +103,17 @@ class Client:
         self._wake.set()
 
     def close(self) -> None:
-        """Ask the writer to end."""
+        """Ask the writer to end, also when it waits for a browser that does not read."""
         self._closing = True
         self._wake.set()
+        if self._sending and not self._sending.expired():
+            self._sending.reschedule(asyncio.get_running_loop().time())
 
     async def write(self, snapshot: Callable[[Client], bytes]) -> None:
         """The one writer: runs until `close`.
 
         :param snapshot: renders a fresh snapshot for this client.
-        :raises TimeoutError: the browser took nothing for SEND_SECONDS.
+        :raises TimeoutError: the browser took nothing for SEND_SECONDS, or until `close`.
         """
         while not self._closing:
             if self._stale:
@@ -102,8 +126,9 @@ class Client:
                 await self._wake.wait()
 
     async def _deliver(self, message: bytes) -> None:
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(SEND_SECONDS) as self._sending:
             await self._send(message)
+        self._sending = None
 
 
 class Hub:
@@ -123,6 +148,8 @@ class Hub:
     ) -> None:
         self.view = view
         self.panels = Panels()
+        self._places = Desks()
+        self.teams = Teams()
         self._tell = tell
         self._clock = clock
         self._steady = steady
@@ -132,9 +159,15 @@ class Hub:
         self._desk: dict[AgentId, set[Key]] = {}
         self._pulse: set[QueueName] = set()
         self._scheduled: set[str] = set()
+        self._earned: dict[str, float] = {}
         self._encode = msgspec.json.Encoder().encode
-        self._snapshots: dict[bool, tuple[int, bytes]] = {}
+        self._snapshots: dict[Audience, tuple[int, bytes]] = {}
         self._dropped = 0
+        self._offered: Callable[[CallId, str | None], None] = lambda _call, _number: None
+
+    def watch_offers(self, offered: Callable[[CallId, str | None], None]) -> None:
+        """Call `offered` with each call, and its customer's number, that is offered to a panel."""
+        self._offered = offered
 
     # --- what comes from the consumer
 
@@ -142,6 +175,10 @@ class Hub:
         """Fold a batch of events and let those who watch know. Cheap; never blocks."""
         for record in records:
             self._spread(self.view.evolve(record))
+            event = record.event
+            if isinstance(event, OfferMade) and event.agent_id in self._desks:
+                call = self.view.call(event.call_id)
+                self._offered(event.call_id, call.who.number if call else None)
 
     def set_link(
         self,
@@ -182,6 +219,17 @@ class Hub:
         self._spread(self.view.clear_alarm(key))
         return known
 
+    def set_teams(self, teams: Teams) -> None:
+        """Take another order of teams: the floors that end with a team are shown anew."""
+        if teams == self.teams:
+            return
+        self.teams = teams
+        self._spread(self.view.set_teams(teams.name_of))
+        self._snapshots = {}
+        for client in self._clients:
+            if client.topic == "floor" and client.audience[1] != EVERYTHING:
+                client.refresh()
+
     # --- clients
 
     def __len__(self) -> int:
@@ -204,14 +252,41 @@ class Hub:
         """A browser connected; it gets nothing before it subscribes."""
         self._clients.add(client)
 
-    def subscribe(self, client: Client, topic: Topic) -> None:
-        """Send a snapshot of `topic` and the changes after it, instead of what was watched."""
+    def subscribe(self, client: Client, topic: Topic, *, take: bool = False) -> None:
+        """Send a snapshot of `topic` and the changes after it, instead of what was watched.
+
+        :param take: have the desk here, also if it is in another browser (see web.desks).
+        """
         self._leave_desk(client)
+        client.topic = None
+        others = self._desk_comes(client, take=take) if topic == "desk" else []
+        if client.put_off:
+            client.close()
+            return
         client.topic = topic
         if topic == "desk" and client.agent_id:
             self._desks.setdefault(client.agent_id, set()).add(client)
         client.refresh()
         self.alive(client)
+        for other in others:  # now that this panel is alive, so that none is missed meanwhile
+            other.put_off = "elsewhere"
+            other.close()
+
+    def _desk_comes(self, client: Client, *, take: bool) -> list[Client]:
+        """Ask for the desk; those who have to leave it where it comes, else `put_off` says why."""
+        if client.agent_id is None:
+            return []
+        now = self.view.agent(client.agent_id)
+        answer = self._places.ask(
+            client.agent_id,
+            Place(client.session, self._clock() if take else client.signed_in_at),
+            take=take,
+            there=self.panels.alive(client.agent_id),
+            busy=now is not None and now.state in ("offered", "talking"),
+        )
+        client.put_off = None if answer == "here" else answer
+        there = self._desks.get(client.agent_id, ())
+        return [each for each in there if each.session != client.session]
 
     def alive(self, client: Client) -> None:
         """The panel's heartbeat; ignored from clients that watch no desk."""
@@ -232,6 +307,7 @@ class Hub:
 
     def close_session(self, session: bytes) -> None:
         """End all connections of a session that is over, or whose rights changed."""
+        self._places.leave(session)
         for client in [client for client in self._clients if client.session == session]:
             client.close()
 
@@ -262,6 +338,12 @@ class Hub:
             self._beat(now)
             self._spread(self.view.roll(now))
 
+    async def judge_queues(self) -> None:
+        """Raise and clear the alarms of queues over their limits, for ever."""
+        while True:
+            self._spread(self.view.judge_queues(self._clock()))
+            await asyncio.sleep(JUDGE_SECONDS)
+
     def _beat(self, now: float) -> None:
         """Let every page know that the connection lives; those with messages waiting know it."""
         message = self._encode({"type": "alive", "now": now})
@@ -286,22 +368,34 @@ class Hub:
             self._schedule("desk", 0.0, self._flush_desk)
 
     def _schedule(self, what: str, seconds: float, flush: Callable[[], None]) -> None:
-        if what not in self._scheduled:
-            self._scheduled.add(what)
-            asyncio.get_running_loop().call_later(seconds, flush)
+        """Flush at once, but in the long run no more often than every `seconds`.
+
+        One may come before its time: else what happens just so often would wait longer and longer,
+        since each flush that was late moves all after it.
+        """
+        if what in self._scheduled:
+            return
+        self._scheduled.add(what)
+        loop = asyncio.get_running_loop()
+        earned = self._earned.get(what, 0.0)
+        due = max(earned - seconds, loop.time())
+        self._earned[what] = max(earned, due) + seconds
+        loop.call_at(due, flush)
 
     def _flush_floor(self) -> None:
         self._scheduled.discard("floor")
         keys, self._floor = self._floor, set()
         self._snapshots = {}
-        encoded: dict[bool, bytes] = {}
+        encoded: dict[Audience, bytes | None] = {}
         for client in self._clients:
             if client.topic != "floor":
                 continue
-            if client.clear not in encoded:
-                rows = self.view.rows("floor", None, keys, clear=client.clear)
-                encoded[client.clear] = self._changes_message(*rows)
-            client.put(encoded[client.clear])
+            if client.audience not in encoded:
+                seen = self._seen(client)
+                put, gone = self.view.rows("floor", None, keys, clear=client.clear, seen=seen)
+                encoded[client.audience] = self._changes_message(put, gone) if put or gone else None
+            if message := encoded[client.audience]:
+                client.put(message)
 
     def _flush_desk(self) -> None:
         self._scheduled.discard("desk")
@@ -354,9 +448,13 @@ class Hub:
     def _snapshot_rows(self, client: Client) -> tuple[int, bytes]:
         """The floor's rows are shared until the next flush, which brings what changed since."""
         if client.topic == "floor":
-            if client.clear not in self._snapshots:
-                rows = self.view.snapshot("floor", None, clear=client.clear)
-                self._snapshots[client.clear] = self.view.seq, self._encode(rows)
-            return self._snapshots[client.clear]
+            if client.audience not in self._snapshots:
+                seen = self._seen(client)
+                rows = self.view.snapshot("floor", None, clear=client.clear, seen=seen)
+                self._snapshots[client.audience] = self.view.seq, self._encode(rows)
+            return self._snapshots[client.audience]
         rows = self.view.snapshot("desk", client.agent_id, clear=client.clear)
         return self.view.seq, self._encode(rows)
+
+    def _seen(self, client: Client) -> Seen:
+        return self.teams.seen(client.audience[1])

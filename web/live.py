@@ -9,7 +9,7 @@ Tables of the topic "floor": queues, agents, waiting, alarms, link.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,8 @@ from web.live_state import (
     State,
     Topic,
 )
+from web.queue_alarms import QueueAlarms
+from web.reach import Seen
 
 __all__ = ["Changes", "DatabaseState", "Key", "LiveView", "PbxState", "Rows", "Topic"]
 
@@ -44,6 +46,7 @@ class LiveView:
     def __init__(self, floor: Floor) -> None:
         self._picture = Picture(floor)
         self._fold = Fold(self._picture, ZoneInfo(floor.time_zone))
+        self._queue_alarms = QueueAlarms({queue.name: queue.limits for queue in floor.queues})
 
     @property
     def seq(self) -> int:
@@ -99,6 +102,17 @@ class LiveView:
         self._picture.alarms[key] = AlarmNow(key, level, code, since, dict(params or {}))
         return Changes(floor={("alarms", key)})
 
+    def judge_queues(self, now: float) -> Changes:
+        """Raise and clear the alarms of queues over their limits."""
+        standing = self._queue_alarms.judge(self.figures(), now)
+        alarms = self._picture.alarms
+        gone = {key for key in alarms if key.startswith("queue.") and key not in standing}
+        for key in gone:
+            del alarms[key]
+        new = {key for key in standing if key not in alarms}
+        alarms |= standing
+        return Changes(floor={("alarms", key) for key in gone | new})
+
     def clear_alarm(self, key: str) -> Changes:
         """Take an alarm off, wherever it came from."""
         gone = [
@@ -107,6 +121,13 @@ class LiveView:
         ]
         return Changes(floor={("alarms", key)} if any(gone) else set())
 
+    def set_teams(self, team_of: Callable[[AgentId], str]) -> Changes:
+        """Show these names of the agents' teams."""
+        picture = self._picture
+        before, picture.teams = picture.teams, {key: team_of(key) for key in picture.state.agents}
+        moved = {key for key, name in picture.teams.items() if name != before.get(key, "")}
+        return Changes(floor={("agents", key) for key in moved})
+
     # --- questions
 
     def agent(self, agent_id: AgentId) -> AgentNow | None:
@@ -114,8 +135,8 @@ class LiveView:
         return self._picture.state.agents.get(agent_id)
 
     def call(self, call_id: CallId) -> CallNow | None:
-        """A call that lasts or is being wrapped up, None otherwise."""
-        return self._picture.state.calls.get(call_id)
+        """A call that lasts, is being wrapped up or was so lately, None otherwise."""
+        return self._picture.state.calls.get(call_id) or self._picture.past.get(call_id)
 
     def seats(self) -> dict[str, AgentId]:
         """Extension -> who is signed in there."""
@@ -129,9 +150,18 @@ class LiveView:
         """Agents whose panel counts as connected."""
         return [agent.agent_id for agent in self._picture.state.agents.values() if agent.panel]
 
-    def has_alarm(self, key: str) -> bool:
-        """Whether this alarm is shown."""
-        return key in self._picture.alarms or key in self._picture.state.recording_alarms
+    def reaches_queue(self, name: QueueName, seen: Seen) -> bool:
+        """Whether one of the agents `seen` serves the queue."""
+        return live_rows.seen_row(self._picture, "queues", name, seen)
+
+    def queues_served(self, seen: Seen) -> list[QueueName]:
+        """The queues that one of the agents `seen` serves."""
+        return [name for name in self._picture.queue_settings if self.reaches_queue(name, seen)]
+
+    def has_alarm(self, key: str, seen: Seen = None) -> bool:
+        """Whether this alarm is shown on the floor of the agents `seen`."""
+        known = key in self._picture.alarms or key in self._picture.state.recording_alarms
+        return known and live_rows.seen_row(self._picture, "alarms", key, seen)
 
     def figures(self) -> dict[QueueName, Row]:
         """The floor's queue rows, for metrics."""
@@ -145,26 +175,37 @@ class LiveView:
 
     # --- rows
 
-    def snapshot(self, topic: Topic, agent_id: AgentId | None, *, clear: bool) -> Rows:
+    def snapshot(
+        self, topic: Topic, agent_id: AgentId | None, *, clear: bool, seen: Seen = None
+    ) -> Rows:
         """All rows of a topic; every table is there, also when empty.
 
         :param agent_id: whose desk; not used for the floor.
         :param clear: numbers in full.
+        :param seen: the agents whose floor it is; not used for desks.
         """
         if topic == "floor":
             keys = live_rows.floor_keys(self._picture)
         else:
             keys = live_rows.desk_keys(self._picture, agent_id or "")
-        put, _ = self.rows(topic, agent_id, keys, clear=clear)
+        put, _ = self.rows(topic, agent_id, keys, clear=clear, seen=seen)
         return {table: put.get(table, {}) for table in live_rows.TABLES[topic]}
 
     def rows(
-        self, topic: Topic, agent_id: AgentId | None, keys: Iterable[Key], *, clear: bool
+        self,
+        topic: Topic,
+        agent_id: AgentId | None,
+        keys: Iterable[Key],
+        *,
+        clear: bool,
+        seen: Seen = None,
     ) -> tuple[Rows, dict[str, list[str]]]:
         """The rows that `keys` name: those that are there, and the keys of those that are gone."""
         put: Rows = {}
         gone: dict[str, list[str]] = {}
         for table, key in keys:
+            if topic == "floor" and not live_rows.seen_row(self._picture, table, key, seen):
+                continue
             if topic == "floor":
                 row = live_rows.floor_row(self._picture, table, key, clear)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,15 +16,18 @@ from web.live_state import (
     AlarmNow,
     CallNow,
     Changes,
+    GapNow,
     LegNow,
     OfferNow,
     Picture,
     QueueNow,
     State,
     Today,
+    TrendNow,
     VisitNow,
     Who,
 )
+from web.live_trend import Place, Trend, row_key, unheard_at_most
 
 
 class Fold:
@@ -34,6 +37,7 @@ class Fold:
         self._picture = picture
         self._zone = zone
         self._changes = Changes()
+        self._trend = Trend(picture)
         self._now = 0.0
 
     @property
@@ -51,11 +55,19 @@ class Fold:
         return changes
 
     def roll(self, now: float) -> Changes:
-        """Start a new day's figures when `now` is past the centre's midnight."""
+        """Age the trends; start a new day's figures when `now` is past the centre's midnight."""
         changes = self._changes = Changes()
-        if now < self._state.day_ends_at:
-            return changes
-        self._state.day_ends_at = self._midnight_after(now)
+        if now >= self._state.day_ends_at:
+            self._begin_day(now)
+        for place in self._trend.age(now):
+            self._touch_trend((place,))
+            if place[0]:
+                changes.floor.add(("queues", place[0]))
+        return changes
+
+    def _begin_day(self, now: float) -> None:
+        changes = self._changes
+        self._state.day_began_at, self._state.day_ends_at = self._midnights_around(now)
         for agent in self._state.agents.values():
             agent.today = Today()
             self._touch_agent(agent.agent_id)
@@ -65,15 +77,24 @@ class Fold:
         for key in self._state.recording_alarms:
             changes.floor.add(("alarms", key))
         self._state.recording_alarms = {}
-        return changes
+        for name, trend in self._state.trends.items():
+            self._touch_trend((name, quarter.begin) for quarter in trend.quarters)
+            self._state.trends[name] = TrendNow(minutes=trend.minutes)
+        changes.floor |= {("gaps", gap.key) for gap in self._state.gaps}
+        self._state.gaps = []
 
-    def _midnight_after(self, now: float) -> float:
+    def _midnights_around(self, now: float) -> tuple[float, float]:
         today = datetime.fromtimestamp(now, self._zone).date()
-        tomorrow = today + timedelta(days=1)
-        midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=self._zone)
-        return midnight.timestamp()
+        began, ends = (
+            datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp()
+            for day in (today, today + timedelta(days=1))
+        )
+        return began, ends
 
     # --- which rows a fact touches
+
+    def _touch_trend(self, places: Iterable[Place]) -> None:
+        self._changes.floor.update(("trends", row_key(place)) for place in places)
 
     def _touch_agent(self, agent_id: AgentId) -> None:
         self._changes.floor.add(("agents", agent_id))
@@ -176,7 +197,15 @@ class Fold:
         visit = self._drop_visit(event.visit_id or "")
         if visit:
             self._queue(visit.queue).offered -= 1
+            self._touch_trend(
+                self._trend.taken_back(visit.queue, visit.counted_at, answered=False, in_time=False)
+            )
         elif call and call.queue and event.visit_id:
+            self._touch_trend(
+                self._trend.taken_back(
+                    call.queue, call.counted_at, answered=True, in_time=call.in_time
+                )
+            )
             queue = self._queue(call.queue)
             queue.offered -= 1
             queue.answered -= 1
@@ -206,6 +235,7 @@ class Fold:
         agents = (self._state.agents.get(agent_id) for agent_id in call.agents)
         if not any(agent and call_id in (agent.call_id, agent.wrapping) for agent in agents):
             del self._state.calls[call_id]
+            self._picture.over(call)
 
     def _leg(self, call_id: CallId, leg_id: str) -> tuple[CallNow | None, LegNow | None]:
         call = self._state.calls.get(call_id)
@@ -216,6 +246,8 @@ class Fold:
     def _queue_entered(self, event: domain.QueueEntered) -> None:
         call = self._state.calls.get(event.call_id)
         before = self._drop_visit(event.visit_id)
+        unheard = event.adopted and not event.talked_seconds
+        counted_at = event.entered_at if unheard else event.at
         self._state.visits[event.visit_id] = VisitNow(
             visit_id=event.visit_id,
             call_id=event.call_id,
@@ -223,10 +255,15 @@ class Fold:
             entered_at=event.entered_at,
             priority=event.priority,
             who=_learn(call.who if call else Who(), event),
+            counted_at=before.counted_at if before else counted_at,
+            returns=event.returns_to is not None,
         )
         self._picture.waiting.setdefault(event.queue, set()).add(event.visit_id)
-        if not before:
+        if not before and event.returns_to is None:
             self._queue(event.queue).offered += 1
+            self._touch_trend(self._trend.entered(event.queue, counted_at, event.at))
+            if unheard:
+                self._found_after_gap(event)
         if call:
             call.queue = event.queue
             call.who = _learn(call.who, event)
@@ -244,25 +281,50 @@ class Fold:
 
     def _queue_left(self, event: domain.QueueLeft) -> None:
         visit = self._drop_visit(event.visit_id)
-        if visit:
+        if visit and not visit.returns:
             still_waiting = len(self._picture.waiting[visit.queue])
-            self._count_end(self._queue(visit.queue), event, still_waiting)
+            self._count_end(visit, event, still_waiting)
 
-    def _count_end(self, queue: QueueNow, event: domain.QueueLeft, still_waiting: int) -> None:
+    def _count_end(self, visit: VisitNow, event: domain.QueueLeft, still_waiting: int) -> None:
+        queue = self._queue(visit.queue)
         settings = self._picture.queue_settings.get(queue.name) or QueueSettings(name="unknown")
         in_time = event.waited_seconds <= settings.service_level_seconds
         call = self._state.calls.get(event.call_id)
         if call:
-            call.in_time = in_time
+            call.in_time, call.counted_at = in_time, visit.counted_at
+        short = False
         if event.reason == "abandoned":
+            short = event.waited_seconds <= settings.short_abandon_seconds
             queue.abandoned += 1
-            queue.abandoned_short += event.waited_seconds <= settings.short_abandon_seconds
+            queue.abandoned_short += short
+        if event.reason in ("answered", "abandoned"):
+            self._touch_trend(
+                self._trend.left(visit.queue, visit.counted_at, event, in_time=in_time, short=short)
+            )
+        elif not event.exact and event.reason in ("withdrawn", "lost"):
+            queue.ends_unknown += 1
         if event.reason == "answered":
             queue.answered += 1
             queue.answered_in_time += in_time
             answered(queue.pace, event.at, still_waiting)
         elif not still_waiting:
             emptied(queue.pace)
+
+    def _found_after_gap(self, event: domain.QueueEntered) -> None:
+        """Who came in the gap and still waited after it is no unheard call."""
+        queue, gap = self._queue(event.queue), self._state.gaps[-1:]
+        if gap and gap[0].from_at <= event.entered_at <= gap[0].to_at:
+            queue.unheard = max(0, queue.unheard - 1)
+
+    def _gap_recorded(self, event: domain.GapRecorded) -> None:
+        gap = GapNow(event.from_at, max(event.from_at, event.to_at), event.reason)
+        self._state.gaps.append(gap)
+        self._changes.floor.add(("gaps", gap.key))
+        for name in self._picture.queue_settings:
+            queue, at_most = self._queue(name), unheard_at_most(self._state.trends[name], gap)
+            queue.unheard += at_most or 0
+            queue.unbounded |= at_most is None
+            self._changes.floor.add(("queues", name))
 
     def _native_entered(self, event: domain.NativeEntered | domain.NativeLeft) -> None:
         visit = self._state.visits.get(event.visit_id)
@@ -318,12 +380,14 @@ class Fold:
 
     def _recording_faulty(self, event: domain.RecordingFaulty) -> None:
         key = f"recording:{event.recording_id}"
+        call = self._state.calls.get(event.call_id)
+        queue = {"queue": call.queue} if call and call.queue else {}
         self._state.recording_alarms[key] = AlarmNow(
             key=key,
             level="error",
             code="recording_faulty",
             since=event.at,
-            params={"call_id": event.call_id, "fault": event.fault},
+            params={"call_id": event.call_id, "fault": event.fault, **queue},
         )
         self._changes.floor.add(("alarms", key))
 
@@ -357,8 +421,12 @@ class Fold:
         before = (agent.state, agent.reason, agent.call_id)
         after = (event.state, event.reason, event.call_id)
         touched = {agent.call_id, agent.wrapping, event.call_id}
+        if agent.state != event.state and "ready" in (agent.state, event.state):
+            queues = self._picture.queues_of(agent.agent_id)
+            self._touch_trend(self._trend.watch_ready(queues, event.at))
         if before != after:
             self._count_talk(agent, event)
+            self._count_spent(agent, event.at)
             agent.since = event.at
         agent.state, agent.reason, agent.call_id = after
         agent.until = event.until
@@ -388,8 +456,20 @@ class Fold:
             agent.today.talk_seconds += max(0.0, event.at - agent.since)
         if talked and talked != talks:
             agent.today.talks += 1
-        if event.state == "talking" and (agent.state != "talking" or talked != talks):
+            agent.talked = talked
+        if event.state != "talking" or (agent.state == "talking" and talked == talks):
+            return
+        if talks and talks == agent.talked:
+            agent.today.talks -= 1  # the talk that was torn apart goes on
+        else:
             agent.today.calls += 1
+
+    def _count_spent(self, agent: AgentNow, until: float) -> None:
+        """What was before midnight is yesterday's."""
+        seconds = until - max(agent.since, self._state.day_began_at)
+        if agent.state != "signed_out" and seconds > 0:
+            spent = agent.today.spent
+            spent[agent.state] = spent.get(agent.state, 0.0) + seconds
 
     def _next_state_set(self, event: domain.AgentNextStateSet) -> None:
         self._agent(event.agent_id).next_reason = event.reason
@@ -433,6 +513,7 @@ _APPLY: Mapping[type[domain.Event], Callable[[Fold, Any], None]] = {
     domain.AgentNextStateSet: Fold._next_state_set,
     domain.AgentPhoneChanged: Fold._phone_changed,
     domain.AgentPanelChanged: Fold._panel_changed,
+    domain.GapRecorded: Fold._gap_recorded,
 }
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from acd.estimate import expected_wait_seconds
 from cti.domain import AgentId, QueueName
+from web import live_trend
 from web.live_state import (
     AgentNow,
     CallNow,
@@ -20,9 +21,10 @@ from web.live_state import (
     Topic,
     VisitNow,
 )
+from web.reach import Seen, within
 
 TABLES: Mapping[Topic, tuple[str, ...]] = {
-    "floor": ("queues", "agents", "waiting", "alarms", "link"),
+    "floor": ("queues", "agents", "waiting", "alarms", "link", "trends", "gaps"),
     "desk": ("me", "offers", "calls", "queues"),
 }
 
@@ -35,6 +37,8 @@ def floor_keys(picture: Picture) -> list[Key]:
         *(("waiting", visit_id) for visit_id in picture.state.visits),
         *(("alarms", key) for key in {**picture.alarms, **picture.state.recording_alarms}),
         ("link", "pbx"),
+        *(("trends", live_trend.row_key(place)) for place in live_trend.places(picture)),
+        *(("gaps", gap.key) for gap in picture.state.gaps),
     ]
 
 
@@ -66,16 +70,50 @@ def floor_row(picture: Picture, table: str, key: str, clear: bool) -> Row | None
     if table == "waiting":
         visit = picture.state.visits.get(key)
         return _waiting_row(visit, clear) if visit else None
+    if table == "trends":
+        return live_trend.quarter_row(picture, key)
+    return _plain_row(picture, table, key)
+
+
+def _plain_row(picture: Picture, table: str, key: str) -> Row | None:
+    """What is shown as it is kept."""
+    shown: msgspec.Struct | None = picture.link
     if table == "alarms":
-        alarm = picture.alarms.get(key) or picture.state.recording_alarms.get(key)
-        return msgspec.structs.asdict(alarm) if alarm else None
-    return msgspec.structs.asdict(picture.link)
+        shown = picture.alarms.get(key) or picture.state.recording_alarms.get(key)
+    elif table == "gaps":
+        shown = next((gap for gap in picture.state.gaps if gap.key == key), None)
+    return msgspec.structs.asdict(shown) if shown else None
+
+
+def seen_row(picture: Picture, table: str, key: str, seen: Seen) -> bool:
+    """Whether a row is for the floor of the agents `seen`, as far as its key and present tell.
+
+    Theirs are the queues that one of them serves, with those who wait there and their alarms.
+    Alarms and gaps of the centre as a whole are everybody's; its sums are for who sees all of it.
+    """
+    if seen is None or table in ("link", "gaps"):
+        return True
+    if table == "trends":
+        return seen_row(picture, "queues", live_trend.queue_of(key), seen)
+    if table == "agents":
+        return key in seen
+    if table == "queues":
+        return within(seen, picture.members.get(key, ()))
+    if table == "waiting":
+        visit = picture.state.visits.get(key)
+        return visit is None or seen_row(picture, "queues", visit.queue, seen)
+    alarm = picture.alarms.get(key) or picture.state.recording_alarms.get(key)
+    concerned = alarm.params.get("queue") if alarm else None
+    return concerned is None or seen_row(picture, "queues", concerned, seen)
 
 
 def desk_row(picture: Picture, agent_id: AgentId, table: str, key: str, clear: bool) -> Row | None:
     """One row of the agent's desk, None when it is gone. `clear`: numbers in full."""
     if table == "me":
-        return _me_row(picture.state.agents.get(agent_id) or AgentNow(agent_id=agent_id))
+        agent = picture.state.agents.get(agent_id)
+        if agent is None:
+            return _me_row(AgentNow(agent_id=agent_id), day_began_at=0.0)
+        return _me_row(agent, picture.state.day_began_at)
     if table == "offers":
         offer = picture.state.offers.get(key)
         mine = offer and offer.agent_id == agent_id
@@ -101,6 +139,7 @@ def queue_row(picture: Picture, name: QueueName) -> Row:
     """A queue with its members' states and the day's figures."""
     queue = picture.state.queues[name]
     states = [picture.state.agents[agent_id].state for agent_id in picture.members[name]]
+    level_now, judged_now = live_trend.service_level_now(picture.state.trends[name])
     return {
         **_pulse_row(picture, name),
         "ready": states.count("ready"),
@@ -112,9 +151,22 @@ def queue_row(picture: Picture, name: QueueName) -> Row:
         "offered_today": queue.offered,
         "answered_today": queue.answered,
         "abandoned_today": queue.abandoned,
+        "answered_in_time_today": queue.answered_in_time,
+        "judged_today": queue.answered + queue.abandoned - queue.abandoned_short,
         "service_level_today": _service_level(queue),
+        "service_level_now": level_now,
+        "judged_now": judged_now,
+        "unheard_today": _unheard(picture, queue),
         "expected_wait_seconds": _expected_wait(picture, queue, free=states.count("ready")),
     }
+
+
+def _unheard(picture: Picture, queue: QueueNow) -> Row | None:
+    """What the day's gaps leave open: calls nobody heard of, and ends that nobody heard."""
+    if not picture.state.gaps:
+        return None
+    calls = None if queue.unbounded else queue.unheard
+    return {"calls_at_most": calls, "ends_unknown": queue.ends_unknown}
 
 
 def _expected_wait(picture: Picture, queue: QueueNow, free: int) -> float | None:
@@ -131,7 +183,7 @@ def _agent_row(picture: Picture, agent: AgentNow) -> Row:
     return {
         "id": agent.agent_id,
         "name": settings.name if settings else agent.agent_id,
-        "team": settings.team if settings else "",
+        "team": picture.teams.get(agent.agent_id, ""),
         "state": agent.state,
         "reason": agent.reason,
         "since": agent.since,
@@ -149,7 +201,7 @@ def _agent_row(picture: Picture, agent: AgentNow) -> Row:
     }
 
 
-def _me_row(agent: AgentNow) -> Row:
+def _me_row(agent: AgentNow, day_began_at: float) -> Row:
     today = agent.today
     average = round(today.talk_seconds / today.talks, 1) if today.talks else None
     return {
@@ -167,6 +219,8 @@ def _me_row(agent: AgentNow) -> Row:
             "talk_seconds": round(today.talk_seconds, 3),
             "missed": today.missed,
             "average_seconds": average,
+            "began_at": day_began_at,
+            "spent": {state: round(seconds, 3) for state, seconds in today.spent.items()},
         },
     }
 

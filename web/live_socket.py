@@ -1,23 +1,28 @@
 """The live connection: a WebSocket bound to the session and to our own pages.
 
 Client -> {"type": "subscribe", "topics": ["desk"]} or ["floor"], {"type": "alive"} every 2 s.
+"take": true with the desk has it here, though it is open in another browser.
 What else a client sends, or more than it needs to, ends the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from web.desks import Answer
 from web.endpoint import Parts, check_origin, session_of
 from web.hub import Client
 from web.live import Topic
 from web.problems import Problem
+from web.reach import EVERYTHING
 from web.rights import Right
 from web.sessions import Session
 
@@ -32,6 +37,8 @@ PING_SECONDS = 15.0
 CLOSE_SECONDS = 2.0
 SESSION_OVER = 4401
 NO_RIGHT = 4403
+PUT_OFF: dict[Answer, int] = {"elsewhere": 4409, "in_call": 4423}
+"""The desk is in another browser; in a call there, so that it cannot be taken."""
 RIGHTS: dict[Topic, Right] = {"desk": "desk.use", "floor": "floor.see"}
 
 
@@ -39,12 +46,15 @@ class Subscribe(msgspec.Struct, tag="subscribe", frozen=True, forbid_unknown_fie
     """Watch one topic."""
 
     topics: list[Literal["desk", "floor"]]
+    take: bool = False
 
 
 class Alive(msgspec.Struct, tag="alive", frozen=True, forbid_unknown_fields=True):
     """The panel's heartbeat."""
 
 
+_TEXT = 0x81
+"""First byte of an unfragmented text frame."""
 _DECODE = msgspec.json.Decoder(Subscribe | Alive).decode
 
 
@@ -78,6 +88,19 @@ class Allowance:
             raise MisuseError("too many messages")
 
 
+@lru_cache(maxsize=64)
+def _framed(message: bytes) -> bytes:
+    """A whole WebSocket text frame, made once for all who get the same message (RFC 6455, 5.2)."""
+    size = len(message)
+    if size < 126:
+        head = struct.pack("!BB", _TEXT, size)
+    elif size < 1 << 16:
+        head = struct.pack("!BBH", _TEXT, 126, size)
+    else:
+        head = struct.pack("!BBQ", _TEXT, 127, size)
+    return head + message
+
+
 class LiveSocket:
     """GET /api/v1/live."""
 
@@ -95,23 +118,47 @@ class LiveSocket:
         socket = web.WebSocketResponse(
             heartbeat=PING_SECONDS,
             timeout=CLOSE_SECONDS,
+            autoping=False,
             compress=False,
             max_msg_size=MESSAGE_LIMIT_BYTES,
             writer_limit=WRITER_LIMIT_BYTES,
         )
-        await socket.prepare(request)
-        await self._serve(socket, session)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return socket  # the browser left while it was let in
+        transport = request.transport
+        try:
+            await self._serve(request, socket, session)
+        finally:
+            # What a browser that does not read has not taken would be kept for as long as it likes.
+            if transport and transport.get_write_buffer_size():
+                transport.abort()
         return socket
 
-    async def _serve(self, socket: web.WebSocketResponse, session: Session) -> None:
+    async def _serve(
+        self, request: web.Request, socket: web.WebSocketResponse, session: Session
+    ) -> None:
         async def send(message: bytes) -> None:
             await socket.send_frame(message, WSMsgType.TEXT)
 
+        def at_once(message: bytes) -> bool:
+            transport = request.transport
+            if transport is None or transport.is_closing() or socket.closed:
+                return False
+            if transport.get_write_buffer_size():
+                return False
+            transport.write(_framed(message))
+            return True
+
         client = Client(
             send,
+            at_once=at_once,
             session=session.key,
             agent_id=session.user.agent_id,
             clear=session.may("numbers.see"),
+            reach=session.reach("floor.see") if session.may("floor.see") else EVERYTHING,
+            signed_in_at=session.created_at,
         )
         self._hub.join(client)
         reader = asyncio.create_task(self._read(socket, client, session))
@@ -123,11 +170,12 @@ class LiveSocket:
             reader.cancel()
             writer.cancel()
             ends = await asyncio.gather(reader, writer, return_exceptions=True)
-        await self._close(socket, session, ends[0], ends[1])
+        await self._close(socket, client, session, ends[0], ends[1])
 
     async def _close(
         self,
         socket: web.WebSocketResponse,
+        client: Client,
         session: Session,
         read: object,
         wrote: object,
@@ -138,20 +186,27 @@ class LiveSocket:
             log.info("live_client_misbehaved", why=str(read), user=session.user.name)
         elif self._parts.sessions.living(session.key) is None:
             code, words = SESSION_OVER, b"the session is over"
+        elif client.put_off:
+            code, words = PUT_OFF[client.put_off], b"the desk is in another browser"
+        elif isinstance(wrote, TimeoutError):
+            code, words = WSCloseCode.TRY_AGAIN_LATER.value, b"the page did not read"
         for end in (read, wrote):
             expected = (MisuseError, ConnectionError, TimeoutError, asyncio.CancelledError)
             if isinstance(end, BaseException) and not isinstance(end, expected):
                 raise end
-        # A reader that takes nothing would hold up a polite close.
-        await socket.close(code=code, message=words, drain=not isinstance(wrote, TimeoutError))
+        # Draining would wait for a browser that reads nothing.
+        await socket.close(code=code, message=words, drain=False)
 
     async def _read(self, socket: web.WebSocketResponse, client: Client, session: Session) -> None:
         allowance = Allowance(time.monotonic())
         async for message in socket:
             allowance.take(time.monotonic())
-            if message.type is not WSMsgType.TEXT:
+            if message.type is WSMsgType.TEXT:
+                self._obey(message.data, client, session)
+            elif message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+            elif message.type is not WSMsgType.PONG:
                 raise MisuseError("not text")
-            self._obey(message.data, client, session)
 
     def _obey(self, text: str, client: Client, session: Session) -> None:
         try:
@@ -167,4 +222,4 @@ class LiveSocket:
         topic = order.topics[0]
         if not session.may(RIGHTS[topic]):
             raise NoRightError(f"no right {RIGHTS[topic]}")
-        self._hub.subscribe(client, topic)
+        self._hub.subscribe(client, topic, take=order.take)

@@ -132,12 +132,14 @@ def _query(model: type[pydantic.BaseModel]) -> Iterable[dict[str, Any]]:
 def _responses(described: Endpoint) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     if described.output:
-        responses["200"] = {
-            "description": "Done",
-            "content": {"application/json": {"schema": _ref(described.output)}},
-        }
+        for status in described.statuses:
+            responses[str(status)] = {
+                "description": "Done" if status < 400 else "Not now; the answer says why",
+                "content": {"application/json": {"schema": _ref(described.output)}},
+            }
     elif described.media:
-        responses["200"] = {"description": "Done", "content": {described.media: {}}}
+        content: dict[str, Any] = {media: {} for media in described.media}
+        responses["200"] = {"description": "Done", "content": content}
     else:
         responses["204"] = {"description": "Done"}
     for status, codes in sorted(_codes(described).items()):

@@ -104,6 +104,11 @@ PROBLEMS: Mapping[str, Kind] = {
         Words("尝试过于频繁", "登录失败次数过多。", "请在 {retry_seconds} 秒后重试。"),
         Words("Too many attempts", "Sign-in failed too often.", "Wait {retry_seconds} s."),
     ),
+    "too_many_searches": Kind(
+        429,
+        Words("号码搜索过于频繁", "您短时间内搜索了太多号码。", "请稍候再试。"),
+        Words("Too many searches", "You searched for too many numbers.", "Wait a minute."),
+    ),
     "too_many_connections": Kind(
         429,
         Words("连接过多", "该登录打开的页面过多。", "请关闭不用的页面。"),
@@ -111,8 +116,8 @@ PROBLEMS: Mapping[str, Kind] = {
     ),
     "busy": Kind(
         503,
-        Words("登录繁忙", "正在登录的人太多。", "请稍候片刻再试。"),
-        Words("Busy", "Too many people are signing in.", "Try again in a moment."),
+        Words("系统繁忙", "同时进行的同类操作太多。", "请稍候片刻再试。"),
+        Words("Busy", "Too many people are doing this now.", "Try again in a moment."),
     ),
     "csrf": Kind(
         403,
@@ -138,6 +143,86 @@ PROBLEMS: Mapping[str, Kind] = {
         Words(
             "Not allowed", "Your roles do not give the right {right}.", "Ask your administrator."
         ),
+    ),
+    "not_your_customer": Kind(
+        403,
+        Words(
+            "不是您的客户",
+            "这位客户不归您负责，您也没有用这个号码和客户通过话。",
+            "请联系客户的负责坐席或班长。",
+        ),
+        Words(
+            "Not your customer",
+            "You do not own this customer and have not talked to this number.",
+            "Ask the agent who owns the customer, or a leader.",
+        ),
+    ),
+    "change_password": Kind(
+        403,
+        Words("请先更改密码", "当前密码由他人设置，只能使用一次。", "请设置您自己的密码。"),
+        Words(
+            "Choose a password first",
+            "Somebody else chose your present password; it opens nothing else.",
+            "Choose one of your own.",
+        ),
+    ),
+    "user_refused": Kind(
+        422,
+        Words("无法保存", "这样填写不被接受（{reason}）。", "请更正后重试。"),
+        Words("This cannot be saved", "It is not acceptable ({reason}).", "Correct it."),
+    ),
+    "wrong_present_password": Kind(
+        422,
+        Words("当前密码不正确", "您输入的当前密码不对，密码未更改。", "请重新输入当前密码。"),
+        Words("Wrong password", "Your present password is another one.", "Enter it once more."),
+    ),
+    "unknown_user": Kind(
+        404,
+        Words("没有该用户", "用户不存在，或不属于您的班组。", "请刷新列表。"),
+        Words("No such user", "There is none, or not in your team.", "Refresh the list."),
+    ),
+    "unknown_session": Kind(
+        404,
+        Words("该登录已结束", "这个登录已经不存在。", "无需操作。"),
+        Words("This session is over", "There is no such session any more.", "Nothing to do."),
+    ),
+    "unknown_team": Kind(
+        404,
+        Words("没有该班组", "班组或部门不存在。", "请刷新列表。"),
+        Words("No such team", "There is no such team or department.", "Refresh the list."),
+    ),
+    "name_in_use": Kind(
+        409,
+        Words("名称已存在", "已有同名的部门或班组。", "请换一个名称。"),
+        Words("The name is taken", "There is one of this name already.", "Choose another name."),
+    ),
+    "still_in_use": Kind(
+        409,
+        Words("仍在使用", "部门里还有班组，或班组里还有人。", "请先把它们移走。"),
+        Words("Still in use", "Somebody or some team is still in it.", "Move them away first."),
+    ),
+    "own_account": Kind(
+        409,
+        Words("不能对自己这样做", "不能停用自己或取消自己的管理权限。", "请让另一位管理员操作。"),
+        Words(
+            "Not with your own account",
+            "You cannot disable yourself or give up managing people.",
+            "Ask another administrator.",
+        ),
+    ),
+    "last_administrator": Kind(
+        409,
+        Words("最后一位管理员", "之后将没有人能管理用户。", "请先指定另一位管理员。"),
+        Words(
+            "The last administrator",
+            "Nobody could manage people any more.",
+            "Make another one first.",
+        ),
+    ),
+    "no_number": Kind(
+        404,
+        Words("没有号码", "来电未显示号码。", "无需操作。"),
+        Words("No number", "The caller's number was withheld.", "Nothing to do."),
     ),
     "not_an_agent": Kind(
         403,
@@ -188,10 +273,20 @@ PROBLEMS: Mapping[str, Kind] = {
         Words("尚未签入", "坐席没有签入分机。", "请先签入。"),
         Words("No seat taken", "The agent is not signed in at an extension.", "Take a seat first."),
     ),
+    "not_your_team": Kind(
+        403,
+        Words("不在您的班组", "该坐席不属于您的班组。", "如需操作请联系主管。"),
+        Words("Not in your team", "This agent belongs to another team.", "Ask the supervisor."),
+    ),
     "unknown_agent": Kind(
         404,
         Words("没有该坐席", "没有这个工号。", "请检查工号。"),
         Words("No such agent", "Nobody has this employee number.", "Check the number."),
+    ),
+    "unknown_queue": Kind(
+        404,
+        Words("没有该队列", "没有这个名称的队列。", "请选择列表中的队列。"),
+        Words("No such queue", "No queue has this name.", "Choose one of the list."),
     ),
     "unknown_extension": Kind(
         404,
@@ -265,6 +360,95 @@ PROBLEMS: Mapping[str, Kind] = {
             "Recording unchanged",
             "The PBX did not confirm: recording goes on as it was.",
             "Do not take card data yet; try again.",
+        ),
+    ),
+    # --- customers
+    "unknown_customer": Kind(
+        404,
+        Words("没有该客户", "客户不存在、已删除或已合并。", "请重新搜索。"),
+        Words("No such customer", "It does not exist, or was deleted or merged.", "Search again."),
+    ),
+    "customer_changed": Kind(
+        409,
+        Words("客户刚被修改", "别人在您打开之后修改了该客户。", "请比较两边的内容后再保存。"),
+        Words(
+            "The customer was changed",
+            "Somebody changed it since you opened it.",
+            "Compare both, then save again.",
+        ),
+    ),
+    "number_taken": Kind(
+        409,
+        Words("号码已有客户", "该号码属于客户“{name}”。", "请打开该客户，或确认共用号码。"),
+        Words(
+            "The number is taken",
+            "It belongs to the customer {name}.",
+            "Open that customer, or confirm that both have it.",
+        ),
+    ),
+    "same_customer": Kind(
+        422,
+        Words("是同一个客户", "不能与自己合并。", "请选择另一个客户。"),
+        Words("The same customer", "It cannot be merged with itself.", "Choose another."),
+    ),
+    "unknown_number": Kind(
+        404,
+        Words("没有该号码", "该客户没有这个号码。", "请刷新客户资料。"),
+        Words("No such number", "The customer does not have it.", "Reload the customer."),
+    ),
+    "unknown_appointment": Kind(
+        404,
+        Words("没有该预约", "预约不存在。", "请刷新列表。"),
+        Words("No such appointment", "It does not exist.", "Refresh the list."),
+    ),
+    "no_spreadsheet": Kind(
+        422,
+        Words("不是可导入的表格", "该文件是{what}。", "请上传 CSV 或 XLSX 文件。"),
+        Words("No table that can be read", "The file is {what}.", "Upload a CSV or XLSX file."),
+    ),
+    "file_too_large": Kind(
+        413,
+        Words("文件过大", "文件超出大小限制。", "请拆分后分别上传，每个不超过 100 MB。"),
+        Words("The file is too large", "It is over the limit.", "Split it: at most 100 MB each."),
+    ),
+    "no_room": Kind(
+        507,
+        Words(
+            "服务器磁盘空间不足",
+            "磁盘剩余空间不到 1 GB，暂不接收文件。",
+            "请联系管理员清理磁盘后重试。",
+        ),
+        Words(
+            "The server's disk is nearly full",
+            "Less than 1 GB is free, so no file is taken.",
+            "Ask an administrator to make room, then try again.",
+        ),
+    ),
+    "unknown_import": Kind(
+        404,
+        Words("没有该导入", "导入不存在。", "请刷新列表。"),
+        Words("No such import", "It does not exist.", "Refresh the list."),
+    ),
+    "import_started": Kind(
+        409,
+        Words("导入已开始", "该导入正在进行或已结束。", "请查看进度，或重新上传文件。"),
+        Words(
+            "The import was started",
+            "It is running, or has ended.",
+            "Look at its progress, or upload the file again.",
+        ),
+    ),
+    "import_busy": Kind(
+        409,
+        Words(
+            "另一个导入正在进行",
+            "同一时间只能进行一个导入。",
+            "文件已保存；请等正在进行的导入结束后再开始，或先取消它。",
+        ),
+        Words(
+            "Another import is running",
+            "Only one runs at a time.",
+            "The file is kept: start it when the other has ended, or cancel that one.",
         ),
     ),
 }

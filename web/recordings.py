@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -11,6 +12,10 @@ from cti.journal.rows import RecordingRow
 from web.database import connected
 from web.endpoint import Asked, Endpoint, endpoint
 from web.problems import Problem
+from web.reach import within
+
+if TYPE_CHECKING:
+    from web.database import Connection
 
 
 @endpoint(
@@ -18,8 +23,8 @@ from web.problems import Problem
     "/api/v1/recordings/{recording_id}/audio",
     "Play a recording; takes Range",
     right="recording.listen",
-    media="audio/x-wav",
-    problems=("unknown_recording",),
+    media=("audio/x-wav",),
+    problems=("unknown_recording", "not_your_call"),
 )
 async def play(asked: Asked[None]) -> web.StreamResponse:
     """Every listening is logged before the first byte; without the database nothing is played."""
@@ -29,11 +34,23 @@ async def play(asked: Asked[None]) -> web.StreamResponse:
         file = asked.services.recording_file(row.path) if row and row.path else None
         if row is None or file is None:
             raise Problem("unknown_recording")
+        seen = asked.seen("recording.listen")
+        if seen is not None and not within(seen, await _agents(connection, row.call_id)):
+            raise Problem("not_your_call")
         await connection.execute(_LISTENED, *_listening(asked, row))
     return web.FileResponse(file, headers={"Cache-Control": "private, no-store"})
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (play,)
+
+
+async def _agents(connection: Connection, call_id: str) -> list[str]:
+    """Who took part in the call, or in the one that it became a part of."""
+    call = await queries.call_row(connection, call_id)
+    if call and call.merged_into:
+        whole = await queries.call_row(connection, call.merged_into)
+        return [*call.agents, *(whole.agents if whole else ())]
+    return list(call.agents) if call else []
 
 
 def _listening(asked: Asked[None], row: RecordingRow) -> tuple[object, ...]:

@@ -16,7 +16,28 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from cti.journal.database import AWAY
-from web import agent, calls, floor, health, recordings, session
+from web import (
+    account,
+    agent,
+    calls,
+    customer_export,
+    customer_fields,
+    customer_pop,
+    customers,
+    customers_merge,
+    customers_story,
+    departments,
+    floor,
+    health,
+    imports,
+    people,
+    recordings,
+    reveal,
+    session,
+    teams,
+    trail,
+    trends,
+)
 from web.endpoint import BODY_LIMIT_BYTES, SESSION, Endpoint, Parts, bind
 from web.live_socket import LiveSocket
 from web.openapi import document
@@ -34,6 +55,19 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *agent.ENDPOINTS,
     *calls.ENDPOINTS,
     *recordings.ENDPOINTS,
+    *account.ENDPOINTS,
+    *people.ENDPOINTS,
+    *departments.ENDPOINTS,
+    *trail.ENDPOINTS,
+    *reveal.ENDPOINTS,
+    *customer_export.ENDPOINTS,
+    *customers.ENDPOINTS,
+    *customers_story.ENDPOINTS,
+    *customers_merge.ENDPOINTS,
+    *customer_pop.ENDPOINTS,
+    *customer_fields.ENDPOINTS,
+    *imports.ENDPOINTS,
+    *trends.ENDPOINTS,
     *health.ENDPOINTS,
 )
 
@@ -49,7 +83,12 @@ def create_app(
     :param screens: folder of the built browser application.
     :param hasher: cheaper password hashes for tests.
     """
-    parts = Parts(services, hasher)
+    parts = Parts(
+        services,
+        imports.Importer(services.pool, services.uploads, services.floor.country),
+        customer_export.Exports(),
+        hasher,
+    )
     app = web.Application(
         middlewares=[_measure(parts), _answer_problems()], client_max_size=BODY_LIMIT_BYTES
     )
@@ -90,11 +129,18 @@ _TASKS = web.AppKey("tasks", list[asyncio.Task[None]])
 def _background(parts: Parts) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
         hub = parts.services.hub
+        hub.watch_offers(parts.pops.begin)
+        hub.set_teams(await teams.first(parts.services.connect))
         tasks = app[_TASKS] = [
             asyncio.create_task(hub.run()),
-            asyncio.create_task(parts.sessions.run(hub.close_session)),
+            asyncio.create_task(parts.sessions.run(hub.close_session, parts.notes.write)),
+            asyncio.create_task(teams.follow(parts.services.connect, hub.set_teams)),
+            asyncio.create_task(hub.judge_queues()),
+            asyncio.create_task(parts.imports.run()),
         ]
         yield
+        await parts.imports.close()
+        await parts.pops.close()
         for task in tasks:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)

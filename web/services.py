@@ -10,7 +10,7 @@ from config.floor import Floor
 from config.settings import WebSettings
 from cti.inputs import Reply, Request
 from cti.journal import JournalStats
-from web.database import PoolSource
+from web.database import Connect, PoolSource
 from web.hub import Hub
 from web.live import PbxState
 
@@ -42,11 +42,13 @@ class Services:
     :param ask: puts a request to the core and waits for its answer.
     :param hub: the live hub that the runtime publishes to.
     :param pool: gives the database's pool; raises one of cti.journal.database.AWAY.
+    :param connect: opens a connection of one's own, for LISTEN.
     :param recording_file: path in the store (as journalled) -> the file, None when it is not there
         or not below the store.
     :param sip_password: password of an extension's SIP account, None when there is none.
     :param link: how the PBX's link is now.
     :param journal: how the journal is now.
+    :param uploads: folder of files that people upload, until they are done.
     :param gauges: further figures of the process for /metrics: name -> value.
     :param sip_ws_url: Asterisk's WebSocket as browsers reach it.
     """
@@ -55,6 +57,7 @@ class Services:
     hub: Hub
     floor: Floor
     pool: PoolSource
+    connect: Connect
     recording_file: Callable[[str], Path | None]
     sip_password: Callable[[str], str | None]
     link: Callable[[], LinkStatus]
@@ -64,4 +67,5 @@ class Services:
     sip_domain: str
     clock: Callable[[], float]
     gauges: Callable[[], Mapping[str, float]] = dict
+    uploads: Path = Path("var/server/uploads")
     version: str = ""

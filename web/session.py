@@ -11,11 +11,20 @@ from aiohttp import web
 from pydantic import Field
 
 from cti.journal.database import AWAY
-from web import users
+from web import audit, users
 from web.database import connected
-from web.endpoint import COOKIE, Asked, Endpoint, Input, Output, endpoint
+from web.endpoint import (
+    Asked,
+    Endpoint,
+    Input,
+    Output,
+    cookie_name,
+    endpoint,
+    over_tls,
+    token_of,
+)
 from web.problems import Language, Problem
-from web.rights import Right, Role
+from web.rights import Right, Role, Scope
 from web.sessions import Session, csrf_of
 from web.users import User
 
@@ -36,10 +45,11 @@ class Me(Output):
     user: str
     name: str
     roles: list[Role]
-    rights: list[Right]
+    rights: dict[Right, Scope]
     agent_id: str | None
     language: Language
     csrf: str
+    must_change_password: bool
 
 
 class LanguageChoice(Input):
@@ -60,7 +70,8 @@ class LanguageChoice(Input):
 async def sign_in(asked: Asked[Credentials]) -> web.Response:
     """Check the password, at a pace that makes guessing hopeless."""
     user = await _checked(asked)
-    token = await asked.parts.sessions.start(user, asked.address)
+    device = asked.request.headers.get("User-Agent", "")
+    token = await asked.parts.sessions.start(user, asked.address, device)
     if asked.signed_in:  # another browser tab's session is replaced, not left behind
         await _end(asked, asked.signed_in)
     session = await asked.parts.sessions.find(token)
@@ -69,28 +80,30 @@ async def sign_in(asked: Asked[Credentials]) -> web.Response:
         text=_me(session, token).model_dump_json(), content_type="application/json"
     )
     answer.set_cookie(
-        COOKIE,
+        cookie_name(asked.request, asked.parts),
         token,
         httponly=True,
         samesite="Strict",
-        secure=asked.request.secure or _behind_tls(asked),
+        secure=over_tls(asked.request, asked.parts),
         path="/",
     )
     return answer
 
 
-@endpoint("GET", "/api/v1/session", "Who is signed in", output=Me)
+@endpoint("GET", "/api/v1/session", "Who is signed in", output=Me, unripe=True)
 async def who(asked: Asked[None]) -> Me:
     """The session's user, rights and CSRF token."""
-    return _me(asked.session, asked.request.cookies[COOKIE])
+    return _me(asked.session, token_of(asked.request, asked.parts))
 
 
-@endpoint("DELETE", "/api/v1/session", "Sign out")
+@endpoint("DELETE", "/api/v1/session", "Sign out", unripe=True)
 async def sign_out(asked: Asked[None]) -> web.Response:
     """End the session and its live connections. The agent's seat is left by the panel's loss."""
     await _end(asked, asked.session)
+    await asked.parts.notes.add(asked, "signed_out")
     answer = web.Response(status=204)
-    answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+    name, secure = cookie_name(asked.request, asked.parts), over_tls(asked.request, asked.parts)
+    answer.del_cookie(name, path="/", httponly=True, samesite="Strict", secure=secure)
     return answer
 
 
@@ -100,6 +113,7 @@ async def sign_out(asked: Asked[None]) -> web.Response:
     "Choose the language",
     input=LanguageChoice,
     output=Me,
+    unripe=True,
     problems=("database_away",),
 )
 async def choose_language(asked: Asked[LanguageChoice]) -> Me:
@@ -108,7 +122,7 @@ async def choose_language(asked: Asked[LanguageChoice]) -> Me:
     async with connected(asked.services.pool) as connection:
         await users.set_language(connection, session.user.user_id, asked.input.language)
     session.user = dataclasses.replace(session.user, language=asked.input.language)
-    return _me(session, asked.request.cookies[COOKIE])
+    return _me(session, token_of(asked.request, asked.parts))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (sign_in, who, sign_out, choose_language)
@@ -138,6 +152,10 @@ async def _checked(asked: Asked[Credentials]) -> User:
         parts.throttle.cancel(name, address)
         raise
     if not fits or not user or not stored:
+        # An unknown name may be a password in the wrong field.
+        shown = user.name if user else f"{name[:2]}…"
+        async with connected(parts.services.pool) as connection:
+            await audit.record_by(connection, audit.Actor(None, shown, address), "sign_in_refused")
         raise Problem("wrong_password")
     parts.throttle.succeed(name, address)
     if parts.passwords.outdated(stored):
@@ -152,19 +170,14 @@ async def _end(asked: Asked[Any], session: Session) -> None:
     asked.services.hub.close_session(session.key)
 
 
-def _behind_tls(asked: Asked[Any]) -> bool:
-    """Whether browsers reach us only over TLS that a proxy ends."""
-    origins = asked.services.settings.origins
-    return bool(origins) and all(origin.startswith("https://") for origin in origins)
-
-
 def _me(session: Session, token: str) -> Me:
     return Me(
         user=session.user.name,
         name=session.user.full_name,
         roles=list(session.user.roles),
-        rights=sorted(session.rights),
+        rights=dict(session.rights),
         agent_id=session.user.agent_id,
         language=session.user.language,
         csrf=csrf_of(token),
+        must_change_password=session.user.must_change_password,
     )

@@ -1,4 +1,4 @@
-"""Slows down guessing of passwords: pure, in memory, bounded.
+"""Slows down guessing of passwords and of masked numbers: pure, in memory, bounded.
 
 Every attempt counts as failed until it succeeds, so attempts at the same time count too. After a
 few free ones the wait doubles, per user name and per address. The wait per user name stays short:
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 FORGET_SECONDS = 900.0
 KEYS_LIMIT = 10_000
+SEARCHES_BURST = 30.0
+SEARCHES_PER_SECOND = 1 / 6
+"""Of whole numbers: the four digits that a mask hides would take 16 hours."""
 
 
 @dataclass(slots=True)
@@ -87,3 +90,20 @@ class Throttle:
         """The attempt could not be judged (database away): as if it had not been made."""
         self._users.forgive_one(user)
         self._addresses.forgive_one(address)
+
+
+class Searches:
+    """Searches for numbers by who may not see them. `now`: seconds of a clock that only grows."""
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[int, tuple[float, float]] = OrderedDict()
+
+    def take(self, user_id: int, now: float) -> bool:
+        """Count a search; whether it may go on."""
+        left, at = self._left.pop(user_id, (SEARCHES_BURST, now))
+        left = min(SEARCHES_BURST, left + (now - at) * SEARCHES_PER_SECOND)
+        allowed = left >= 1
+        self._left[user_id] = (left - 1 if allowed else left, now)
+        if len(self._left) > KEYS_LIMIT:
+            self._left.popitem(last=False)
+        return allowed

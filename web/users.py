@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from web.rights import ROLES, Role
 
 PASSWORD_SHORTEST = 10
 PASSWORD_LONGEST = 256
+TEAM_NAME_LONGEST = 80
 HASHES_AT_ONCE = 2
 """Each hash takes 64 MiB: a flood of sign-ins must not take more than so many."""
 WAITING_LIMIT = 40
 """So many passwords may wait for their check: some seconds' worth."""
 
+_READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 _NAME = re.compile(r"[\w.@-]{1,64}")
 _COMMON = (
     "password",
@@ -52,7 +55,14 @@ class BusyError(Exception):
 
 
 class UserError(Exception):
-    """The user cannot be added or changed; the message says why, for the person at the shell."""
+    """The user cannot be added or changed.
+
+    :param code: why, for screens; the words are for the person at the shell.
+    """
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,8 @@ class User:
     roles: tuple[Role, ...]
     agent_id: AgentId | None
     language: Language
+    team_id: int | None = None
+    must_change_password: bool = False
 
 
 class Passwords:
@@ -114,23 +126,36 @@ def normal_name(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().lower()
 
 
-def weakness(password: str, *about: str) -> str | None:
+def weakness(password: str, *about: str) -> UserError | None:
     """Why the password is refused, None when it is good enough.
 
     :param about: words that it must not contain: user name, employee number, full name.
     """
     folded = password.casefold()
     if len(password) < PASSWORD_SHORTEST:
-        return f"the password needs at least {PASSWORD_SHORTEST} characters"
+        words = f"the password needs at least {PASSWORD_SHORTEST} characters"
+        return UserError("password_short", words)
     if len(password) > PASSWORD_LONGEST:
-        return f"the password may have at most {PASSWORD_LONGEST} characters"
+        words = f"the password may have at most {PASSWORD_LONGEST} characters"
+        return UserError("password_long", words)
     if len(set(folded)) < 5:
-        return "the password repeats the same few characters"
+        return UserError("password_repeats", "the password repeats the same few characters")
     if any(len(word) >= 3 and word.casefold() in folded for word in about):
-        return "the password contains the user's name or number"
+        words = "the password contains the user's name or number"
+        return UserError("password_personal", words)
     if any(len(folded.replace(common, "")) < 5 for common in _COMMON):
-        return "the password is one of those that everybody tries first"
+        words = "the password is one of those that everybody tries first"
+        return UserError("password_common", words)
     return None
+
+
+def one_time_password(*about: str) -> str:
+    """A password to be told once and changed at the first sign-in; easily read out."""
+    while True:
+        letters = [secrets.choice(_READABLE) for _ in range(16)]
+        password = "-".join("".join(letters[at : at + 4]) for at in range(0, 16, 4))
+        if not weakness(password, *about):
+            return password
 
 
 async def add_user(
@@ -143,23 +168,29 @@ async def add_user(
     full_name: str = "",
     agent_id: AgentId | None = None,
     language: Language = "zh-CN",
+    team_id: int | None = None,
+    must_change: bool = False,
+    hashed: str | None = None,
 ) -> User:
     """Add a user.
 
+    :param hashed: of `password`, from who would not hold a connection for as long as it takes.
+    :param must_change: the password is another's choice, to be changed at the first sign-in.
     :raises UserError: name, password, roles or employee number cannot be taken.
     """
     name = normal_name(name)
     full_name = full_name.strip() or name
-    _check(name, roles, agent_id, language)
+    check(name, roles, agent_id, language)
     weak = weakness(password, name, full_name, agent_id or "")
     if weak:
-        raise UserError(weak)
-    hashed = await passwords.hash(password)
+        raise weak
+    hashed = hashed or await passwords.hash(password)
     try:
-        row = await connection.fetchrow(_ADD, name, full_name, hashed, roles, agent_id, language)
+        row = await connection.fetchrow(
+            _ADD, name, full_name, hashed, roles, agent_id, language, team_id, must_change
+        )
     except asyncpg.UniqueViolationError as error:
-        taken = "employee number" if "agent_id" in (error.constraint_name or "") else "name"
-        raise UserError(f"a user with this {taken} exists already") from None
+        raise taken(error) from None
     assert row is not None
     return user_of(row)
 
@@ -174,12 +205,27 @@ async def set_password(
     name = normal_name(name)
     row = await connection.fetchrow(f"{_SELECT} WHERE name = $1", name)
     if row is None:
-        raise UserError(f"there is no user {name!r}")
+        raise UserError("unknown_user", f"there is no user {name!r}")
     weak = weakness(password, name, row["full_name"], row["agent_id"] or "")
     if weak:
-        raise UserError(weak)
-    hashed = await passwords.hash(password)
-    await connection.execute(_NEW_HASH, row["user_id"], hashed)
+        raise weak
+    await take_hash(connection, row["user_id"], await passwords.hash(password))
+
+
+async def take_hash(
+    connection: Connection,
+    user_id: int,
+    hashed: str,
+    *,
+    keep: bytes = b"",
+    must_change: bool = False,
+) -> None:
+    """Give the user another password; all sessions end.
+
+    :param keep: but the one of this key.
+    :param must_change: the password is another's choice.
+    """
+    await connection.execute(_NEW_HASH, user_id, hashed, keep, must_change)
 
 
 async def disable_user(connection: Connection, name: str) -> None:
@@ -191,7 +237,19 @@ async def disable_user(connection: Connection, name: str) -> None:
         "UPDATE users SET disabled_at = now() WHERE name = $1", normal_name(name)
     )
     if done == "UPDATE 0":
-        raise UserError(f"there is no user {name!r}")
+        raise UserError("unknown_user", f"there is no user {name!r}")
+
+
+async def ensure_team(connection: Connection, path: str) -> int:
+    """The id of team `path`, DEPARTMENT/TEAM; what of it there is not is made.
+
+    :raises UserError: it names no team.
+    """
+    department, _, team = (part.strip() for part in path.partition("/"))
+    if not all(0 < len(part) <= TEAM_NAME_LONGEST for part in (department, team)):
+        raise UserError("team_unnamed", "a team is given as DEPARTMENT/TEAM")
+    found: int = await connection.fetchval(_ENSURE_TEAM, department, team)
+    return found
 
 
 async def find(connection: Connection, name: str) -> tuple[User, str] | tuple[None, None]:
@@ -200,6 +258,14 @@ async def find(connection: Connection, name: str) -> tuple[User, str] | tuple[No
         f"{_SELECT} WHERE name = $1 AND disabled_at IS NULL", normal_name(name)
     )
     return (user_of(row), row["password_hash"]) if row else (None, None)
+
+
+async def find_id(connection: Connection, name: str) -> int | None:
+    """The id of the user of this name."""
+    found: int | None = await connection.fetchval(
+        "SELECT user_id FROM users WHERE name = $1", normal_name(name)
+    )
+    return found
 
 
 async def set_language(connection: Connection, user_id: int, language: Language) -> None:
@@ -223,31 +289,54 @@ def user_of(row: asyncpg.Record) -> User:
         roles=tuple(row["roles"]),
         agent_id=row["agent_id"],
         language=row["language"],
+        team_id=row["team_id"],
+        must_change_password=row["must_change_password"],
     )
 
 
-def _check(name: str, roles: Sequence[Role], agent_id: AgentId | None, language: str) -> None:
+def taken(error: asyncpg.UniqueViolationError) -> UserError:
+    """What the table says to a second user of the same name or employee number."""
+    if "agent_id" in (error.constraint_name or ""):
+        return UserError("agent_taken", "a user with this employee number exists already")
+    return UserError("name_taken", "a user with this name exists already")
+
+
+def check(name: str, roles: Sequence[Role], agent_id: AgentId | None, language: str) -> None:
+    """Whether such a user may be.
+
+    :raises UserError: no.
+    """
     if not _NAME.fullmatch(name):
-        raise UserError("a user name has 1 to 64 letters, digits, or . @ - _")
+        raise UserError("name_characters", "a user name has 1 to 64 letters, digits, or . @ - _")
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
-        raise UserError(f"roles are one or more of {', '.join(ROLES)}")
+        raise UserError("roles_needed", f"roles are one or more of {', '.join(ROLES)}")
     if "agent" in roles and not agent_id:
-        raise UserError("an agent needs an employee number")
+        raise UserError("agent_needed", "an agent needs an employee number")
     if language not in LANGUAGES:
-        raise UserError(f"languages are {', '.join(LANGUAGES)}")
+        raise UserError("language_unknown", f"languages are {', '.join(LANGUAGES)}")
 
 
 _SELECT = "SELECT * FROM users"
 _ADD = """
-INSERT INTO users (name, full_name, password_hash, roles, agent_id, language)
-VALUES ($1, $2, $3, $4, $5, $6) RETURNING *
+INSERT INTO users
+    (name, full_name, password_hash, roles, agent_id, language, team_id, must_change_password)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
+"""
+_ENSURE_TEAM = """
+WITH department AS (
+    INSERT INTO departments (name) VALUES ($1)
+    ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING department_id
+)
+INSERT INTO teams (department_id, name) SELECT department_id, $2 FROM department
+ON CONFLICT (department_id, name) DO UPDATE SET name = excluded.name RETURNING team_id
 """
 _NEW_HASH = """
 WITH changed AS (
-    UPDATE users SET password_hash = $2, password_changed_at = now() WHERE user_id = $1
-    RETURNING user_id
+    UPDATE users
+    SET password_hash = $2, password_changed_at = now(), must_change_password = $4
+    WHERE user_id = $1 RETURNING user_id
 )
 UPDATE sessions SET revoked_at = now() FROM changed
-WHERE sessions.user_id = changed.user_id AND revoked_at IS NULL
+WHERE sessions.user_id = changed.user_id AND revoked_at IS NULL AND token_sha256 <> $3
 """

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import Final
 
 from acd.agents import Agent
-from acd.queues import Visit, relaxed
+from acd.queues import Visit, relaxed, returns_until
 from acd.sim.channels import Customer
 from acd.sim.pbx import SLICE_SECONDS
 from acd.sim.server import SimServer
@@ -173,7 +173,8 @@ class Watch:
         visit = self._visit(customer)
         if visit is None:
             return True
-        if visit.passed_over.get(agent_id, 0.0) + PATIENCE_SECONDS > now:
+        others_until = max(visit.passed_over.get(agent_id, 0.0), returns_until(visit))
+        if others_until + PATIENCE_SECONDS > now:
             return False
         if (
             visit.sticky_agent
@@ -204,6 +205,8 @@ class Watch:
         if call and self._settled(self._in_use.get(event.extension, call), now):
             yield f"offer {name}, who is on the phone"
         visit = self._server.core.state.visits.get(event.visit_id)
+        if visit is not None and now < returns_until(visit):
+            return  # the talk was torn apart: before all others, and to the agent of before
         customers = self._server.pbx.customers.values()
         leg_id = None if visit is None else visit.leg_id
         offered = next((each for each in customers if each.channel.uniqueid == leg_id), None)

@@ -38,6 +38,8 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls; None leaves a criterion out. `from_at` is included, `to_at` is not.
 
     :param agent_id: talked in the call.
+    :param agents: one of them talked in the call, or nobody did and it waited in a queue of
+        `untaken_in`.
     :param queue: the call waited in it.
     :param outcome: a `cti.domain.Outcome`, or "open" for calls that last.
     :param number: the customer's, whole, as it is kept.
@@ -47,6 +49,8 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     from_at: datetime | None = None
     to_at: datetime | None = None
     agent_id: str | None = None
+    agents: Sequence[str] | None = None
+    untaken_in: Sequence[str] = ()
     queue: str | None = None
     outcome: str | None = None
     number: str | None = None
@@ -94,6 +98,12 @@ async def list_calls(
         conditions.append(condition.format(*(f"${number}" for number in numbers)))
         arguments.extend(_without_nul(value) for value in values)
 
+    if wanted.agents is not None:
+        add(
+            "(agents && {}::text[] OR agents = '{{}}' AND queues && {}::text[])",
+            wanted.agents,
+            wanted.untaken_in,
+        )
     if wanted.outcome == "open":
         add("ended_at IS NULL")
     for condition, value in (
@@ -106,7 +116,7 @@ async def list_calls(
         (
             "(caller_number LIKE {0} OR called_number LIKE {0} OR caller_name ILIKE {0} "
             "OR customer_name ILIKE {0})",
-            wanted.text and _containing(wanted.text),
+            wanted.text and containing(wanted.text),
         ),
     ):
         if value:
@@ -125,7 +135,7 @@ async def list_calls(
     return CallPage(rows[:limit], _cursor(rows[limit - 1]) if more else None)
 
 
-def _containing(text: str) -> str:
+def containing(text: str) -> str:
     """A LIKE pattern; the text's own wildcards mean themselves."""
     for special in ("\\", "%", "_"):
         text = text.replace(special, "\\" + special)

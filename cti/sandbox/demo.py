@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from config.floor import Floor
+from crm.customers import By, Draft, Number, create
 from cti.app import App
 from cti.domain import AgentStateChanged, Recorded
 from cti.inputs import SaveDisposition, SetNotReady, SetReady, SignIn
@@ -41,7 +43,7 @@ from cti.sandbox.postgres import Postgres, ensure_binaries
 from cti.sandbox.site import Site
 from cti.sandbox.system import Place, SandboxError, prepare_place
 from web.rights import Role
-from web.users import Passwords, add_user
+from web.users import Passwords, add_user, ensure_team
 
 PERSON_AGENT = "1100"
 PERSON_EXTENSION = "8100"
@@ -81,7 +83,6 @@ def demo_floor(agents: int) -> Floor:
         {
             "id": f"{1000 + number}",
             "name": NAMES[number % len(NAMES)],
-            "team": "A" if number % 2 else "B",
             "queues": [{"queue": "support"}, {"queue": "sales" if number % 2 else "complaints"}],
             "skills": {"english": number % 5 + 1},
         }
@@ -90,7 +91,6 @@ def demo_floor(agents: int) -> Floor:
     person = {
         "id": PERSON_AGENT,
         "name": "你 You",
-        "team": "A",
         "queues": [{"queue": name} for name in ("support", "sales", "complaints")],
         "skills": {"english": 5},
     }
@@ -238,6 +238,7 @@ async def _users(place: Place, dsn: str, floor: Floor) -> list[SignInNote]:
         ("agent", "agent", "你 You", PERSON_AGENT),
         ("leader", "leader", "班长 Leader", None),
         ("supervisor", "supervisor", "主管 Supervisor", None),
+        ("admin", "admin", "管理员 Administrator", None),
     ]
     connection = await asyncpg.connect(dsn)
     try:
@@ -256,12 +257,34 @@ async def _users(place: Place, dsn: str, floor: Floor) -> list[SignInNote]:
                 roles=[role],
                 agent_id=agent_id,
             )
+        await _teams(connection, floor)
         await _customers(connection)
     finally:
         await connection.close()
     place.write(path, json.dumps(passwords), mode=0o600)
-    del floor
     return [SignInNote(n, passwords[n], role, full, a) for n, role, full, a in wanted]
+
+
+async def _teams(connection: asyncpg.Connection[Any], floor: Floor) -> None:
+    """Two teams. The leader leads the one of the person; nobody knows the machines' passwords."""
+    first, second = [await ensure_team(connection, f"客户服务 Service/{name}") for name in "AB"]
+    hashed = await Passwords().hash(secrets.token_urlsafe(32))
+    rows = [
+        (f"agent{agent.id}", agent.name, hashed, agent.id, first if int(agent.id) % 2 else second)
+        for agent in floor.agents
+        if agent.id != PERSON_AGENT
+    ]
+    await connection.executemany(_MACHINE, rows)
+    await connection.execute(
+        "UPDATE users SET team_id = $1 WHERE name IN ('agent', 'leader')", first
+    )
+
+
+_MACHINE = """
+INSERT INTO users (name, full_name, password_hash, roles, agent_id, language, team_id)
+VALUES ($1, $2, $3, '{agent}', $4, 'zh-CN', $5)
+ON CONFLICT (agent_id) DO UPDATE SET team_id = excluded.team_id
+"""
 
 
 def number_of(customer: int) -> str:
@@ -270,15 +293,28 @@ def number_of(customer: int) -> str:
 
 
 async def _customers(connection: asyncpg.Connection[Any]) -> None:
-    """Half of those who call are known."""
-    rows = [
-        (number_of(n), f"C{n:05d}", NAMES[n % len(NAMES)], LEVELS[n % len(LEVELS)])
-        for n in range(0, 200, 2)
-    ]
-    await connection.executemany(
-        "INSERT INTO callers (number, customer_id, name, level) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (number) DO NOTHING",
-        rows,
+    """Half of those who call are known, two by one number; they are made at the first start."""
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM customers)"):
+        return
+    known = [_customer(n) for n in range(0, 200, 2)]
+    shares = Draft(name="陈晓明", level="C", tags=("家人",), numbers=known[0].numbers)
+    async with connection.transaction():
+        await create(connection, [*known, shares], By("demo", datetime.now(UTC)), "imported")
+
+
+def _customer(n: int) -> Draft:
+    """One of those who call; every tenth is a company."""
+    company = n % 20 == 0
+    name = NAMES[n // 2 % len(NAMES)]
+    return Draft(
+        kind="company" if company else "person",
+        name=name,
+        company=f"{name}商贸有限公司" if company else "",
+        level=LEVELS[n // 2 % len(LEVELS)],
+        tags=("老客户",) if n % 3 else (),
+        owner_agent_id=PERSON_AGENT if n % 8 == 0 else None,
+        notes_pinned="只在下午方便接电话" if n % 14 == 0 else "",
+        numbers=(Number(number_of(n)),),
     )
 
 

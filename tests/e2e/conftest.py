@@ -8,6 +8,7 @@
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -39,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e/" in item.path.as_posix():
             item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def axe_core() -> str:
+    """The accessibility rules, to be put into a page."""
+    return Path("web/frontend/node_modules/axe-core/axe.min.js").read_text()
 
 
 @pytest.fixture(scope="session")

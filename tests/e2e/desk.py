@@ -21,8 +21,8 @@ FLOOR = Floor.model_validate(
             }
         ],
         "agents": [
-            {"id": "1001", "name": "王芳", "team": "A", "queues": [{"queue": "support"}]},
-            {"id": "1002", "name": "李强", "team": "B", "queues": [{"queue": "support"}]},
+            {"id": "1001", "name": "王芳", "queues": [{"queue": "support"}]},
+            {"id": "1002", "name": "李强", "queues": [{"queue": "support"}]},
         ],
         "extensions": [
             {"number": "8001", "kind": "browser"},
@@ -35,9 +35,12 @@ FLOOR = Floor.model_validate(
 EXPECTED_NOISE = (
     "401 (Unauthorized)",  # the first question: is anybody signed in?
     "409 (Conflict)",  # the seat is taken
+    "422 (Unprocessable",  # an upload that is no spreadsheet
     "503 (Service Unavailable)",  # asked in the instant in which the server comes back
     "ERR_CONNECTION_REFUSED",  # the server is away
+    "ERR_INTERNET_DISCONNECTED",  # the network was cut
     "WebSocket connection to",
+    "WebSocket is already in CLOSING",  # network.py hands on to what the server has just closed
 )
 
 LOUDNESS = """

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ pytestmark = pytest.mark.timeout(180)
 
 QUEUES = 3
 AGENTS = 3
+EVERYBODY = range(1001, 1001 + AGENTS)
+ODD = (1001, 1003)
+"""Whom the leader leads, beside the person at the desk."""
 RATE = 120
 """So many callers that some wait and lose patience: three agents take about five a minute."""
 ARGUMENTS = ("--agents", str(AGENTS), "--rate", str(RATE))
@@ -110,11 +113,11 @@ def sessions_below(pid: int) -> set[int]:
     return {running[each][1] for each in family}
 
 
-async def floor_is_alive(page: Page) -> None:
-    """Queues, agents in their places, calls that are taken, and somebody who waits."""
+async def floor_is_alive(page: Page, agents: Iterable[int]) -> None:
+    """Queues, these agents in their places, calls that are taken, and somebody who waits."""
     await expect(page.locator("[data-test=queue-row]")).to_have_count(QUEUES)
-    for number in range(1, AGENTS + 1):
-        tile = page.locator(f"[data-test=agent-tile][data-agent='{1000 + number}']")
+    for agent in agents:
+        tile = page.locator(f"[data-test=agent-tile][data-agent='{agent}']")
         await expect(tile).to_be_visible()
     await expect(page.locator("[data-test=agent-tile][data-state=talking]").first).to_be_visible()
     await expect(page.locator("[data-test=waiting-row]").first).to_be_visible()
@@ -125,6 +128,13 @@ async def somebody_gave_up(page: Page) -> None:
     counts = page.locator("[data-test=queue-row] [data-test=abandoned]")
     some = counts.filter(has_text=re.compile(r"^\s*[1-9]"))
     await expect(some.first).to_be_visible(timeout=60_000)
+
+
+async def customers_are_known(page: Page) -> None:
+    """Those who call are in the list of customers, with their pages."""
+    await page.goto("/customers")
+    await page.locator("[data-test=customer-row]").first.click()
+    await expect(page.locator("[data-test=customer-name]")).to_be_visible()
 
 
 async def talk_to_a_customer(agent: Page, password: str) -> None:
@@ -139,12 +149,12 @@ async def talk_to_a_customer(agent: Page, password: str) -> None:
     await agent_hears(agent)
 
 
-async def open_floor(open_page: OpenPage, user: str, running: Demo) -> Page:
-    """The floor before the eyes of this user."""
+async def open_floor(open_page: OpenPage, user: str, running: Demo, agents: Iterable[int]) -> Page:
+    """The floor before the eyes of this user, who sees these agents."""
     page = await open_page()
     await sign_in(page, user, running.passwords[user])
     await page.goto("/live")
-    await floor_is_alive(page)
+    await floor_is_alive(page, agents)
     return page
 
 
@@ -157,12 +167,13 @@ async def test_it_starts_lives_ends_and_starts_again(
 ) -> None:
     async with demo(free_port, place) as first, pages(browser, first.address) as open_page:
         assert first.address == f"http://127.0.0.1:{free_port}"
-        assert set(first.passwords) == {"agent", "leader", "supervisor"}
-        supervisor = await open_floor(open_page, "supervisor", first)
+        assert set(first.passwords) == {"agent", "leader", "supervisor", "admin"}
+        supervisor = await open_floor(open_page, "supervisor", first, EVERYBODY)
         await talk_to_a_customer(await open_page(), first.passwords["agent"])
         tile = supervisor.locator("[data-test=agent-tile][data-agent='1100']")
         await expect(tile).to_have_attribute("data-state", "talking")
         await somebody_gave_up(supervisor)
+        await customers_are_known(supervisor)
 
         sessions = sessions_below(first.process.pid)
         assert len(sessions) > 3, "the demo, its PBX, the customers' PBX, PostgreSQL"
@@ -174,7 +185,7 @@ async def test_it_starts_lives_ends_and_starts_again(
     async with demo(free_port, place) as second, pages(browser, second.address) as open_page:
         assert second.passwords == first.passwords
         assert second.seconds < AGAIN_SECONDS
-        await open_floor(open_page, "leader", second)
+        await open_floor(open_page, "leader", second, ODD)
         assert (await second.ctrl_c())[0] == 0
     with capsys.disabled():
         sys.stdout.write(f"\ndemo: first start {first.seconds:.1f} s, {second.seconds:.1f} s\n")

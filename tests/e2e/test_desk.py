@@ -284,6 +284,30 @@ async def test_not_ready_after_this_call(centre: Whole, open_page: OpenPage) -> 
     await expect(agent.locator("[data-test=state]")).to_contain_text("Lunch")
 
 
+async def test_the_agents_day_stands_beside_the_calls(centre: Whole, open_page: OpenPage) -> None:
+    agent = await open_page()
+    await ready_agent(agent)
+    day = agent.locator("[data-test=own-day]")
+    await expect(day).to_contain_text("No calls yet today")
+    caller = await talk(centre, agent, name="Ouyang")
+    await caller.hang_up()
+    await state_is(agent, "wrap_up")
+    await finish(agent, "resolved", "")
+    await state_is(agent, "ready")
+    row = day.locator("[data-test=own-call]")
+    await expect(row).to_contain_text("Ouyang")
+    await expect(row).to_contain_text("Answered")
+    await expect(row).to_contain_text("Resolved")
+    await expect(day.locator("[data-test=wrap-average]")).to_contain_text(re.compile(r"\d:\d\d a"))
+    for part in ("ready", "talking", "wrap_up"):
+        await expect(day.locator(f"[data-test=share-{part}] dd")).not_to_contain_text(
+            re.compile("^0%")
+        )
+    await row.click()
+    await agent.wait_for_url("**/calls/*")
+    await expect(agent.locator("[data-lane=agent]")).to_be_visible()
+
+
 async def test_wrap_up_is_extended_from_the_button_up_to_the_limit(
     centre: Whole, open_page: OpenPage
 ) -> None:
@@ -321,7 +345,12 @@ async def test_the_number_is_masked_for_agents(centre: Whole, open_page: OpenPag
     await ready_agent(agent)
     caller = await centre.far_end.call("support", "+8613800138000")
     await stage_is(agent, "offered")
-    await expect(agent.locator("[data-test=pop-number]")).to_have_text("138 **** 8000")
+    number = agent.locator("[data-test=pop-number]")
+    await expect(number).to_have_text("138 **** 8000")
+    await number.locator("[data-test=reveal]").click()
+    await expect(number).to_have_text("138 0013 8000")
+    await number.locator("[data-test=reveal]").click()
+    await expect(number).to_have_text("138 **** 8000")
     await expect(agent).to_have_title(re.compile(r"^☎ 138 \*{4} 8000 · "))
     await rings.wait()
     assert any('"offers"' in text and "138****8000" in text for text in frames)

@@ -174,7 +174,7 @@ async def test_why_is_told_to_the_leader_and_not_to_the_agent(centre: Centre) ->
     agent, _ = await centre.agents("1001", "1002")
     mine = await centre.talks("line", "1001")
     theirs = await centre.talks("line", "1002")
-    leader = await centre.site.leader()
+    leader = await centre.site.supervisor()
     status, told = await leader.ask("GET", f"/calls/{theirs.call_id}")
     assert status == 200
     (why,) = told["decisions"]

@@ -138,6 +138,7 @@ async def books_are(site: Whole, *, calls: int, agents: int) -> None:
         "in a state": [f"{1000 + number}" for number in range(1, agents + 1)],
     }
     found: dict[str, Any] = {}
+    visits: list[tuple[Any, ...]] = []
     connection = await asyncpg.connect(site.dsn)
 
     async def read() -> bool:
@@ -147,9 +148,16 @@ async def books_are(site: Whole, *, calls: int, agents: int) -> None:
     try:
         with suppress(TimeoutError):
             await until(read)
+        visits = [tuple(row) for row in await connection.fetch(_VISITS)]
     finally:
         await connection.close()
-    assert found == wanted
+    assert found == wanted, visits
+
+
+_VISITS = """
+SELECT node, visit_id, call_id, entered_at, left_at, reason, handed_over FROM queue_visits
+ORDER BY entered_at
+"""
 
 
 async def books(connection: asyncpg.Connection) -> dict[str, Any]:
@@ -181,7 +189,7 @@ async def test_server_killed_while_calls_wait_ring_and_talk(
     async with whole(sandbox, database, small_floor(agents=2), files={}) as site:
         await site.agent("1001")
         await site.agent("1002")
-        leader = await site.leader()
+        leader = await site.supervisor()
         talks = await talking_to(site, "8001", "+8613800000001")
         rings = await site.far_end.call("support", "+8613800000002")
         await site.far_end.agent("8002").ringing.wait()
@@ -200,7 +208,7 @@ async def test_server_killed_while_calls_wait_ring_and_talk(
 
         started = time.time()
         await site.start_server()
-        await agents_are(await site.leader(), "talking", "talking")
+        await agents_are(await site.supervisor(), "talking", "talking")
         assert await connected_again(site) - started < START_SECONDS
         assert await since_link(site, "QueueLeft", reason="answered") < ADOPT_SECONDS
         await rings.hang_up()
@@ -217,7 +225,7 @@ async def test_a_waiting_caller_is_taken_back_from_the_native_queue(
     sandbox: TestSandbox, database: str
 ) -> None:
     async with whole(sandbox, database, small_floor(agents=1)) as site:
-        leader = await site.leader()
+        leader = await site.supervisor()
         waits = await site.far_end.call("support", "+8613800000001")
         entered = await waiting(leader, 1)
         assert site.server is not None
@@ -270,7 +278,7 @@ async def test_phones_that_answer_natively_in_the_instant_of_the_fetch(
         agents = [await site.agent(f"{1001 + n}") for n in range(RACERS)]
         for n in range(RACERS):
             site.far_end.agent(f"{8001 + n}").auto_answer()
-        leader = await site.leader()
+        leader = await site.supervisor()
         moment, overtaken = 0.0, 0
         for race in range(NATIVE_RACES):
             async with asyncio.timeout(NATIVE_RACE_SECONDS):
@@ -334,7 +342,7 @@ async def test_the_older_of_two_servers_is_fenced(sandbox: TestSandbox, database
         older, port = site.server, site.site.web_port
         assert older is not None
         agent = await site.agent("1001")
-        leader = await site.leader()
+        leader = await site.supervisor()
         talks = await talking_to(site, "8001", "+8613800000001")
         waits = await site.far_end.call("support", "+8613800000002")
         await waiting(leader, 1)
@@ -349,7 +357,7 @@ async def test_the_older_of_two_servers_is_fenced(sandbox: TestSandbox, database
         (ended,) = await site.journalled("CallEnded")
         assert ended["call_id"].startswith("pbx2")
         await talking_to(site, "8002", "+8613800000003")
-        newer = await site.leader()
+        newer = await site.supervisor()
         await agents_are(newer, "talking", "talking")
         await books_are(site, calls=3, agents=2)
         assert older.running
@@ -378,7 +386,7 @@ async def test_a_server_that_died_lets_go_of_its_calls_when_it_is_back(
         older, port = site.server, site.site.web_port
         assert older is not None
         await site.agent("1001")
-        leader = await site.leader()
+        leader = await site.supervisor()
         talks = await talking_to(site, "8001", "+8613800000001")
         waits = await site.far_end.call("support", "+8613800000002")
         await waiting(leader, 1)
@@ -389,7 +397,7 @@ async def test_a_server_that_died_lets_go_of_its_calls_when_it_is_back(
         await waits.hang_up()
         (ended,) = await site.journalled("CallEnded")
         assert ended["call_id"].startswith("pbx2")
-        newer = await site.leader()
+        newer = await site.supervisor()
 
         await start_again(site, port)
         await link_is(newer, "fenced")
@@ -408,7 +416,7 @@ async def test_a_server_that_died_lets_go_of_its_calls_when_it_is_back(
 async def test_ami_cut_while_calls_come_and_go(sandbox: TestSandbox, database: str) -> None:
     async with whole(sandbox, database, small_floor(agents=1), proxied=True) as site:
         await site.agent("1001")
-        leader = await site.leader()
+        leader = await site.supervisor()
         caller = await talking_to(site, "8001", "+8613800000001")
         assert site.proxy is not None
         site.proxy.refuse = True
@@ -431,7 +439,7 @@ async def test_ami_cut_while_calls_come_and_go(sandbox: TestSandbox, database: s
 async def test_a_half_open_connection_is_noticed(sandbox: TestSandbox, database: str) -> None:
     async with whole(sandbox, database, small_floor(agents=2), proxied=True) as site:
         await site.agent("1001")
-        leader = await site.leader()
+        leader = await site.supervisor()
         talks = await talking_to(site, "8001", "+8613800000001")
         waits = await site.far_end.call("support", "+8613800000002")
         await waiting(leader, 1)
@@ -453,7 +461,7 @@ async def test_a_half_open_connection_is_noticed(sandbox: TestSandbox, database:
 async def test_asterisk_killed(sandbox: TestSandbox, database: str) -> None:
     async with whole(sandbox, database, small_floor(agents=2)) as site:
         agent = await site.agent("1001")
-        leader = await site.leader()
+        leader = await site.supervisor()
         await talking_to(site, "8001", "+8613800000001")
         await site.far_end.call("support", "+8613800000002")
         await waiting(leader, 1)
@@ -517,7 +525,7 @@ async def test_hang_ups_racing_assignments(sandbox: TestSandbox, database: str) 
     """
     async with whole(sandbox, database, small_floor(agents=1)) as site:
         agent = await site.agent("1001")
-        leader = await site.leader()
+        leader = await site.supervisor()
         await agent.act("/agent/not-ready", reason="rest")
         site.far_end.agent("8001").auto_answer()
         moment, step, overlaps = 0.0, RACE_STEP_SECONDS, 0
@@ -565,7 +573,7 @@ async def test_long_outages_side_by_side(
 async def manager_stalls(sandbox: TestSandbox, database: str) -> None:
     async with whole(sandbox, database, small_floor(agents=1), proxied=True, files={}) as site:
         agent = await site.agent("1001")
-        leader = await site.leader()
+        leader = await site.supervisor()
         talks = await talking_to(site, "8001", "+8613800000001")
         served = await site.far_end.call("support", "+8613800000002")
         await waiting(leader, 1)

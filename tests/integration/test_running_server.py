@@ -20,7 +20,7 @@ GOING_AWAY = 1001
 LIKELY = [
     *((name, name) for name in ("admin", "root", "zuoxi", "agent", "supervisor")),
     *(("admin", word) for word in ("password", "123456", "zuoxi")),
-    ("leader", PASSWORD),
+    ("supervisor", PASSWORD),
 ]
 
 
@@ -78,8 +78,8 @@ async def test_a_new_site_lets_nobody_in(sandbox: TestSandbox, postgres: Postgre
                         (401, "wrong_password"),
                         (429, "throttled"),
                     }
-        await site.leader()
-        assert site.people[0].me["roles"] == ["leader"], "who was added can sign in"
+        await site.supervisor()
+        assert site.people[0].me["roles"] == ["supervisor"], "who was added can sign in"
 
 
 async def test_an_account_that_asterisk_refuses_is_told_everywhere(
@@ -91,7 +91,7 @@ async def test_an_account_that_asterisk_refuses_is_told_everywhere(
         values = site.site.values()
         values["pbx"]["ami_secret"] = "not the secret"
         await site.start_server(site.write_settings("refused", values))
-        leader = await site.leader()
+        leader = await site.supervisor()
         await pbx_is(leader, "refused")
         assert leader.live is not None
         await leader.live.wait_for(
@@ -112,7 +112,7 @@ async def test_figures_of_the_link_are_those_of_the_link(
 ) -> None:
     async with whole(sandbox, database, proxied=True) as site:
         assert site.proxy is not None
-        leader = await site.leader()
+        leader = await site.supervisor()
         site.proxy.stall()
         caller = await site.far_end.call("support", "+8613800138000")
         await caller.answered.wait()
@@ -162,6 +162,7 @@ async def test_its_own_tls_is_all_that_it_speaks(
         agent = await site.agent("1001")
         [cookie] = agent.http.cookie_jar
         assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")
+        assert (cookie.key, cookie["path"]) == ("__Host-zuoxi_session", "/")
         async with agent.http.get(f"{site.base}/healthz") as answer:
             assert "max-age" in answer.headers["Strict-Transport-Security"]
         assert agent.live is not None
@@ -182,7 +183,7 @@ async def test_it_ends_at_once_though_browsers_are_connected(
     sandbox: TestSandbox, database: str
 ) -> None:
     async with whole(sandbox, database) as site:
-        people = [await site.agent("1001"), await site.leader()]
+        people = [await site.agent("1001"), await site.supervisor()]
         assert site.server is not None
         assert await site.server.stop() == 0
         for each in people:

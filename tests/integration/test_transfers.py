@@ -97,7 +97,7 @@ async def talking(sandbox: TestSandbox, database: str) -> AsyncIterator[Talk]:
         ) as phone:
             await phone.register()
             agents = [await site.agent("1001"), await site.agent("1002")]
-            leader = await site.leader()
+            leader = await site.supervisor()
             caller = await site.far_end.call("support", NUMBER)
             line = await phone.incoming.get()
             line.answer()

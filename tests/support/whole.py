@@ -35,7 +35,7 @@ from tests.support.ami_proxy import AmiProxy
 from tests.support.books import untruths
 from tests.support.remote import TestRemote
 from tests.support.sandbox import TestSandbox
-from web.users import Passwords, add_user
+from web.users import Passwords, add_user, ensure_team
 
 PROJECT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery 9"
@@ -273,6 +273,7 @@ class Whole:
                 roles=[role],
                 agent_id=agent_id,
                 language="en",
+                team_id=await ensure_team(connection, "Centre/A"),
             )
         finally:
             await connection.close()
@@ -307,10 +308,10 @@ class Whole:
         await person.state("ready", "offered")
         return person
 
-    async def leader(self) -> Person:
-        """A leader who watches the floor."""
-        await self.add_user("leader", "leader")
-        person = await self.person("leader")
+    async def supervisor(self) -> Person:
+        """Somebody who watches the whole floor."""
+        await self.add_user("supervisor", "supervisor")
+        person = await self.person("supervisor")
         await person.watch("floor")
         return person
 

@@ -93,6 +93,35 @@ async def test_a_user_added_at_the_command_line_can_sign_in(
         assert person.me["roles"] == ["leader"]
 
 
+async def test_a_user_is_added_to_a_team(sandbox: TestSandbox, database: str) -> None:
+    async with whole(sandbox, database, small_floor(agents=1)) as site:
+        await site.agent("1001")
+
+        async def add(name: str, team: str) -> tuple[int, str]:
+            what = ("user", "add", name, "--role", "leader", "--team", team, "--password-stdin")
+            return await zuoxi(*what, "--config", site.config, answer=PASSWORD + "\n")
+
+        for no_team in ("Centre", "Centre/", "/A", "", f"Centre/{'x' * 200}"):
+            status, said = await add("wang", no_team)
+            assert (status, "a team is given as DEPARTMENT/TEAM" in said) == (1, True), no_team
+        status, said = await add("wang", "Centre/A")
+        assert (status, said) == (0, "added wang (leader) to Centre/A\n")
+        status, said = await add("li", " 客服 / 乙 ")
+        assert status == 0, said
+        wang, li = await site.person("wang"), await site.person("li")
+        for person, agents in ((wang, ["1001"]), (li, [])):
+            live = await person.watch("floor")
+            rows = await live.wait_for(lambda rows: "link" in rows and rows)
+            assert sorted(rows["agents"]) == agents, "the floor of the team"
+        await site.add_user("ada", "admin")
+        ada = await site.person("ada")
+        _, found = await ada.ask("GET", "/people/departments")
+        assert [
+            (department["name"], [team["name"] for team in department["teams"]])
+            for department in found["departments"]
+        ] == [("Centre", ["A"]), ("客服", ["乙"])], "a team that there is is not made again"
+
+
 async def test_a_new_password_and_a_closed_account_end_the_session(
     sandbox: TestSandbox, database: str
 ) -> None:

@@ -125,7 +125,7 @@ async def test_a_recording_that_is_wrong_is_before_the_leader_within_a_minute(
     centre: Centre,
 ) -> None:
     """And no other: neither one that is silent since it was paused, nor one that nobody wants."""
-    leader = await centre.site.leader()
+    leader = await centre.site.supervisor()
     _, _, pausing, _ = await centre.agents(*AGENTS)
     unrecorded = await centre.talks("never", "1001")
     await unrecorded.hang_up()

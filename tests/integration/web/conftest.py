@@ -34,6 +34,7 @@ from cti.journal.folds import Thresholds
 from cti.journal.projections import all_projections
 from web import users
 from web.hub import Hub
+from web.listener import Listener
 from web.live import LiveView
 from web.server import create_app
 from web.services import LinkStatus, Services
@@ -42,10 +43,15 @@ PASSWORD = "blue-kettle-42"
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 FLOOR = Floor.model_validate(
     {
-        "queues": [{"name": "support", "title": {"en": "Support"}}, {"name": "sales"}],
+        "queues": [
+            {"name": "support", "title": {"en": "Support"}},
+            {"name": "sales"},
+            {"name": "billing"},
+        ],
         "agents": [
-            {"id": "1001", "name": "Amy", "team": "red", "queues": [{"queue": "support"}]},
+            {"id": "1001", "name": "Amy", "queues": [{"queue": "support"}]},
             {"id": "1002", "name": "Ben", "queues": [{"queue": "support"}, {"queue": "sales"}]},
+            {"id": "1003", "name": "Cai", "queues": [{"queue": "billing"}]},
         ],
         "extensions": [
             {"number": "8001"},
@@ -57,8 +63,11 @@ FLOOR = Floor.model_validate(
 USERS = {
     "amy": (["agent"], "1001"),
     "ben": (["agent"], "1002"),
+    "cai": (["agent"], "1003"),
     "lea": (["leader"], None),
+    "dora": (["director"], None),
     "quinn": (["quality"], None),
+    "sue": (["supervisor"], None),
     "ada": (["admin"], None),
 }
 
@@ -124,8 +133,8 @@ class Live:
         self.seq = 0
         self.snapshots = 0
 
-    async def subscribe(self, topic: str) -> None:
-        await self.send({"type": "subscribe", "topics": [topic]})
+    async def subscribe(self, topic: str, *, take: bool = False) -> None:
+        await self.send({"type": "subscribe", "topics": [topic], "take": take})
         while not self.snapshots:
             await self.receive()
 
@@ -225,6 +234,13 @@ class Site:
     recordings: Path
     browsers: list[aiohttp.ClientSession]
     link: dict[str, Any]
+    runner: web.AppRunner
+
+    @property
+    def connections(self) -> int:
+        """How many connections the server holds, those that it closes among them."""
+        assert self.runner.server is not None
+        return len(self.runner.server.connections)
 
     @property
     def origin(self) -> str:
@@ -283,12 +299,14 @@ async def pool(database: str) -> AsyncIterator[Any]:
 
 @pytest_asyncio.fixture
 async def serve(
-    pool: "asyncpg.Pool[asyncpg.Record]", tmp_path: Path
+    pool: "asyncpg.Pool[asyncpg.Record]", database: str, tmp_path: Path
 ) -> AsyncIterator[Callable[..., Awaitable[Site]]]:
     """Serve the application, with other settings or ports if given."""
     ends: list[Callable[[], Awaitable[None]]] = []
     passwords = users.Passwords(CHEAP)
     async with pool.acquire() as connection:
+        red = await users.ensure_team(connection, "Service/red")
+        blue = await users.ensure_team(connection, "Service/blue")
         for name, (roles, agent_id) in USERS.items():
             await users.add_user(
                 connection,
@@ -298,6 +316,7 @@ async def serve(
                 roles=roles,  # type: ignore[arg-type]
                 agent_id=agent_id,
                 language="en",
+                team_id=blue if name == "cai" else red,
             )
 
     async def start(screens: Path = tmp_path / "app", **changes: Any) -> Site:
@@ -314,6 +333,7 @@ async def serve(
             hub=hub,
             floor=FLOOR,
             pool=switch,
+            connect=lambda: asyncpg.connect(database),
             recording_file=lambda path: _existing(recordings / path),
             sip_password={"8001": "sip-one", "8002": "sip-two"}.get,
             link=lambda: LinkStatus(**link),
@@ -323,15 +343,17 @@ async def serve(
             sip_domain="pbx.example",
             clock=clock,
             gauges=lambda: {"inputs_waiting": 4},
+            uploads=changes.pop("uploads", tmp_path / "uploads"),
             **changes,
         )
         runner = web.AppRunner(
             create_app(services, screens=screens, hasher=CHEAP), shutdown_timeout=1
         )
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await Listener(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
-        site = Site(f"http://127.0.0.1:{port}", core, hub, services, switch, recordings, [], link)
+        url = f"http://127.0.0.1:{port}"
+        site = Site(url, core, hub, services, switch, recordings, [], link, runner)
 
         async def end() -> None:
             for browser in site.browsers:

@@ -70,6 +70,12 @@ async def test_a_desk_phone_has_its_own_account(site):
         ),
         (
             "POST",
+            f"calls/{CALL}/retake",
+            None,
+            inputs.RetakeCall(request_id="", agent_id="1001", call_id=CALL),
+        ),
+        (
+            "POST",
             f"calls/{CALL}/disposition",
             {"code": "resolved", "notes": "回访\n明天", "finish": True},
             inputs.SaveDisposition(

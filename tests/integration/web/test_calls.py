@@ -110,7 +110,8 @@ async def test_a_leader_sees_all_calls_newest_first_with_whole_numbers(site, cal
 
 async def test_an_agent_sees_own_calls_only_and_no_numbers(site, calls):
     browser = await site.browser("amy")
-    status, body = await browser.send("GET", "/api/v1/calls?agent=1002")
+    assert await listed(browser, "?agent=1002") == []
+    status, body = await browser.send("GET", "/api/v1/calls")
     assert [item["call_id"] for item in body["items"]] == ["pbx1-1.3", "pbx1-1.1"]
     assert NUMBER not in str(body)
     assert body["items"][1]["number"] == body["items"][1]["name"] == "+86138****8000"
@@ -121,6 +122,23 @@ async def test_an_agent_sees_own_calls_only_and_no_numbers(site, calls):
     assert NUMBER not in str(body)
     assert body["decisions"] == []
     assert "CallDecided" not in str(body)
+
+
+async def test_numbers_in_what_agents_wrote_are_masked(site, journalled):
+    noted = domain.DispositionSaved(
+        at=AT + 90,
+        call_id="pbx1-1.1",
+        agent_id="1001",
+        code="sale",
+        notes="明天打 139 0013 9000",
+    )
+    await journalled(*call("pbx1-1.1", "1001"), noted)
+    path = "/api/v1/calls/pbx1-1.1"
+    _, whole = await (await site.browser("lea")).send("GET", path)
+    assert str(whole).count("明天打 139 0013 9000") == 2, "in the list and in the time line"
+    _, shown = await (await site.browser("amy")).send("GET", path)
+    assert str(shown).count("明天打 139****9000") == 2
+    assert shown["call"]["call_id"] == "pbx1-1.1", "no number"
 
 
 async def test_numbers_cannot_be_guessed_by_searching(site, calls):

@@ -11,13 +11,19 @@ from web import users
 
 
 @pytest_asyncio.fixture
-async def pool(own_postgres):
-    """Serve from a PostgreSQL of this test's own, through the product's own pool."""
+async def database(own_postgres):
+    """Serve from a PostgreSQL of this test's own."""
     dsn = await own_postgres.create_database("web")
     await migrate(dsn)
-    database = Database(dsn, migrate=False)
-    yield await database.pool()
-    await database.close()
+    return dsn
+
+
+@pytest_asyncio.fixture
+async def pool(database):
+    """Serve through the product's own pool."""
+    source = Database(database, migrate=False)
+    yield await source.pool()
+    await source.close()
 
 
 async def test_stopped_and_started_again(site, own_postgres, password):

@@ -44,6 +44,30 @@ async def test_floor_snapshot_and_changes_equal_a_fresh_snapshot(site):
         assert early.seq == late.seq == 4
 
 
+async def test_a_queue_over_its_limit_is_an_alarm_for_all_who_watch(site):
+    lea, ada = await site.browser("lea"), await site.browser("ada")
+    async with lea.live() as first, ada.live() as second:
+        await first.subscribe("floor")
+        await second.subscribe("floor")
+        long_ago = time.time() - 61
+        site.core.happened(
+            domain.QueueEntered(
+                at=long_ago,
+                call_id="c1",
+                visit_id="v1",
+                queue="support",
+                channel="PJSIP/trunk-1",
+                leg_id="l1",
+                entered_at=long_ago,
+            )
+        )
+        key = "queue.support.longest_wait"
+        await first.until(lambda rows: key in rows["alarms"])
+        await second.until(lambda rows: key in rows["alarms"])
+        assert first.rows["alarms"][key] == second.rows["alarms"][key]
+        assert first.rows["alarms"][key]["code"] == "queue_over_threshold"
+
+
 async def test_the_panels_life_is_told_to_the_core(site):
     browser = await site.browser("amy")
     async with browser.live() as live:
@@ -68,6 +92,46 @@ async def test_taking_a_seat_repeats_that_the_panel_is_alive(site):
         await live.subscribe("desk")
         await browser.send("POST", "/api/v1/agent/sign-in", {"extension": "8001"})
         assert site.core.told == [ALIVE, ALIVE]
+
+
+async def test_the_desk_is_in_the_browser_of_the_newer_sign_in(site):
+    older, newer = await site.browser("amy"), await site.browser("amy")
+    async with older.live() as first:
+        await first.subscribe("desk")
+        async with newer.live() as second:
+            await second.subscribe("desk")
+            assert await first.closed() == 4409
+            async with older.live() as again:
+                await again.send({"type": "subscribe", "topics": ["desk"]})
+                assert await again.closed() == 4409
+            _ready(site)
+            await second.until(lambda rows: rows["me"]["1001"]["state"] == "ready")
+            assert site.core.told == [ALIVE], "a panel was there all the time"
+
+
+async def test_a_desk_that_is_asked_for_comes_but_not_out_of_a_call(site):
+    older, newer = await site.browser("amy"), await site.browser("amy")
+    async with newer.live() as second, older.live() as first:
+        await second.subscribe("desk")
+        _ready(site, "talking")
+        await first.send({"type": "subscribe", "topics": ["desk"], "take": True})
+        assert await first.closed() == 4423
+        _ready(site, "wrap_up")
+        await second.until(lambda rows: rows["me"]["1001"]["state"] == "wrap_up")
+        async with older.live() as again:
+            await again.subscribe("desk", take=True)
+            assert await second.closed() == 4409
+    await site.core.told_of(LOST)
+
+
+async def test_a_browser_that_signed_out_has_no_desk(site):
+    older, newer = await site.browser("amy"), await site.browser("amy")
+    async with newer.live() as second, older.live() as first:
+        await second.subscribe("desk")
+        _ready(site, "talking")
+        await newer.send("DELETE", "/api/v1/session")
+        assert await second.closed() == 4401
+        await first.subscribe("desk")
 
 
 async def test_topics_need_their_right(site):
@@ -211,6 +275,79 @@ async def test_a_flood_ends_the_connection(site):
         await live.subscribe("desk")
 
 
+@pytest.mark.parametrize("opcode", [0x9, 0xA], ids=["ping", "pong"])
+async def test_a_flood_of_control_frames_ends_the_connection_too(site, opcode):
+    """They are no messages, and each ping is answered: nobody would count them."""
+    browser, other = await site.browser("lea"), await site.browser("amy")
+    async with other.live() as live:
+        await live.subscribe("desk")
+        reader, writer = await _raw_floor(site, browser)
+        writer.transport.resume_reading()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(10):
+                writer.write(bytes([0x80 | opcode, 0x80]) + bytes(4) + b"")
+                await writer.drain()
+            assert len(site.hub) == 2, "a few are well"
+            writer.write((bytes([0x80 | opcode, 0x80]) + bytes(4)) * 10_000)
+            await writer.drain()
+            assert b"too many messages" in await reader.read()
+        assert len(site.hub) == 1
+        _ready(site)
+        await live.until(lambda rows: rows["me"]["1001"]["state"] == "ready")
+        writer.close()
+
+
+async def test_a_ping_is_answered_and_ours_are_heard(site, monkeypatch):
+    monkeypatch.setattr(live_socket, "PING_SECONDS", 0.5)
+    browser = await site.browser("amy")
+    async with browser.live() as live:
+        await live.subscribe("desk")
+        await (await live.socket.ping())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):  # four of ours, each given up after half of its time
+                assert await live.closed() == 0
+        assert len(site.hub) == 1
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [b"\x81\xff" + (2**62).to_bytes(8, "big")],
+        [b"\x01\xfe\x03\xe8" + bytes(4) + b"x" * 1000] + [b"\x00\xfe\x03\xe8" + bytes(1004)] * 50,
+        [b"\x80\x80" + bytes(4)],
+        [b"\xf1\x80" + bytes(4)],
+        [b"\x83\x80" + bytes(4)],
+        [b"\x89\xfe\x01\x00" + bytes(4 + 256)],
+        [b"\x81\x02{}"],
+    ],
+    ids=[
+        "huge",
+        "pieces without end",
+        "rest of nothing",
+        "reserved bits",
+        "unknown",
+        "long ping",
+        "bare",
+    ],
+)
+async def test_frames_that_are_none_end_the_connection_and_nothing_else(site, frames):
+    browser, other = await site.browser("lea"), await site.browser("amy")
+    async with other.live() as live:
+        await live.subscribe("desk")
+        reader, writer = await _raw_floor(site, browser)
+        writer.transport.resume_reading()
+        with contextlib.suppress(ConnectionError):
+            for frame in frames:
+                writer.write(frame)
+                await writer.drain()
+            async with asyncio.timeout(10):
+                await reader.read()
+        await until(lambda: len(site.hub) == 1)
+        _ready(site)
+        await live.until(lambda rows: rows["me"]["1001"]["state"] == "ready")
+        writer.close()
+
+
 async def test_a_clock_set_back_is_no_flood(serve):
     now = [time.time()]
     site = await serve(clock=lambda: now[0])
@@ -257,6 +394,64 @@ async def test_a_browser_that_stops_reading_holds_nobody_up(site, monkeypatch):
     assert message["rows"]["agents"]["1001"]["state"] == "wrap_up"
     assert len(types) < number
     stuck[1].close()
+
+
+@pytest.mark.parametrize("begins_to_read", [True, False])
+async def test_a_browser_that_goes_on_not_reading_is_cut_off_and_leaves_nothing(
+    site, monkeypatch, begins_to_read
+):
+    """It says "alive", as a page does whose screen hangs: only the writer can tell.
+
+    What it did not take is thrown away; if it reads in time it hears why.
+    """
+    monkeypatch.setattr(hub, "SEND_SECONDS", 0.5)
+    monkeypatch.setattr(live_socket, "CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr(hub, "FLOOR_SECONDS", 0.002)
+    browser, other = await site.browser("lea"), await site.browser("amy")
+    before = site.connections
+    stuck = await _raw_floor(site, browser)
+    async with other.live() as live:
+        await live.subscribe("desk")
+        await _fill(site)
+        await until(lambda: len(site.hub) == 1)
+        _ready(site)
+        await live.until(lambda rows: rows["me"]["1001"]["state"] == "ready")
+    if begins_to_read:
+        with contextlib.suppress(RuntimeError):
+            stuck[1].transport.resume_reading()
+        raw = await stuck[0].read()
+        assert raw.endswith(b"the page did not read")
+        assert int.from_bytes(raw[-23:-21], "big") == 1013
+    await until(lambda: site.connections == before)
+    stuck[1].close()
+
+
+@pytest.mark.parametrize("end", ["signed out", "server ends"])
+async def test_a_browser_that_does_not_read_is_no_longer_connected_than_its_session(
+    site, monkeypatch, end
+):
+    monkeypatch.setattr(hub, "FLOOR_SECONDS", 0.002)
+    browser, other = await site.browser("lea"), await site.browser("lea")
+    stuck = await _raw_floor(site, browser)
+    await _fill(site)
+    started = time.monotonic()
+    if end == "signed out":
+        await browser.send("DELETE", "/api/v1/session")
+    else:
+        site.hub.close()
+    await other.send("GET", "/api/v1/session")
+    await until(lambda: not len(site.hub))
+    assert time.monotonic() - started < 2.0
+    stuck[1].close()
+
+
+async def _fill(site):
+    """Until the writer waits for the browser: its queue grows."""
+    number = 0
+    while not any(len(client._queue) > 5 for client in site.hub._clients):
+        number += 1
+        _alarms(site, number)
+        await asyncio.sleep(0.005)
 
 
 def _alarms(site, number):

@@ -70,7 +70,8 @@ async def test_a_shift_from_sign_in_to_takeover(site):
         order = {"state": "ready"}
         assert (await lea.send("POST", "/api/v1/floor/agents/1001/state", order))[0] == 204
         await desk.until(lambda rows: rows["me"]["1001"]["state"] == "ready")
-        status, body = await lea.send("POST", "/api/v1/floor/agents/9999/state", order)
+        sue = await site.browser("sue")
+        status, body = await sue.send("POST", "/api/v1/floor/agents/9999/state", order)
         assert (status, body["code"]) == (404, "unknown_agent")
 
         status, body = await ben.send("POST", "/api/v1/agent/sign-in", {"extension": "8001"})

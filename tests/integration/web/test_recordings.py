@@ -51,7 +51,7 @@ async def listenings(pool):
 
 
 async def test_playing_whole_and_in_pieces_is_one_listening(site, pool, recording):
-    browser = await site.browser("lea")
+    browser = await site.browser("sue")
     async with get(site, browser) as answer:
         assert (answer.status, await answer.read()) == (200, recording)
         assert answer.headers["Accept-Ranges"] == "bytes"
@@ -64,7 +64,7 @@ async def test_playing_whole_and_in_pieces_is_one_listening(site, pool, recordin
         assert (answer.status, await answer.read()) == (206, recording[-10:])
     async with get(site, browser, Range=f"bytes={len(recording)}-") as answer:
         assert answer.status == 416
-    assert await listenings(pool) == [("r1", "c1", "lea", 4)]
+    assert await listenings(pool) == [("r1", "c1", "sue", 4)]
 
 
 async def test_another_session_and_a_later_time_are_listenings_of_their_own(
@@ -85,14 +85,14 @@ async def test_another_session_and_a_later_time_are_listenings_of_their_own(
             duration_seconds=0,
         ),
     )
-    first, second = await site.browser("lea"), await site.browser("quinn")
+    first, second = await site.browser("sue"), await site.browser("quinn")
     for browser in (first, second):
         async with get(site, browser) as answer:
             assert answer.status == 200
     now[0] += 601
     async with get(site, first) as answer:
         assert answer.status == 200
-    assert sorted(name for _, _, name, _ in await listenings(pool)) == ["lea", "lea", "quinn"]
+    assert sorted(name for _, _, name, _ in await listenings(pool)) == ["quinn", "sue", "sue"]
 
 
 async def test_without_the_right_or_a_session_nothing_is_played(site, pool, recording):
@@ -105,7 +105,7 @@ async def test_without_the_right_or_a_session_nothing_is_played(site, pool, reco
 
 
 async def test_what_cannot_be_logged_is_not_played(site, pool, recording):
-    browser = await site.browser("lea")
+    browser = await site.browser("sue")
     await pool.execute("ALTER TABLE recording_listened RENAME TO gone")
     async with get(site, browser) as answer:
         assert answer.status == 503
@@ -117,7 +117,7 @@ async def test_what_cannot_be_logged_is_not_played(site, pool, recording):
 
 @pytest.mark.parametrize("recording_id", ["r2", "r3", "..", "%2e%2e%2fr1", "%00", "r1%0d%0a"])
 async def test_unknown_and_unfinished_recordings(site, pool, recording, recording_id):
-    browser = await site.browser("lea")
+    browser = await site.browser("sue")
     async with get(site, browser, recording_id) as answer:
         assert answer.status == 404
     assert await listenings(pool) == []
@@ -125,6 +125,6 @@ async def test_unknown_and_unfinished_recordings(site, pool, recording, recordin
 
 async def test_a_file_that_is_gone_is_a_problem_and_no_listening(site, pool, recording):
     (site.recordings / "2026" / "r1.wav").unlink()
-    async with get(site, await site.browser("lea")) as answer:
+    async with get(site, await site.browser("sue")) as answer:
         assert (answer.status, (await answer.json())["code"]) == (404, "unknown_recording")
     assert await listenings(pool) == []

@@ -3,6 +3,7 @@
 import json
 import urllib.parse
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -170,7 +171,29 @@ async def test_configured_origins_alone_are_ours_and_https_makes_the_cookie_secu
         f"{site.url}/api/v1/session", json=body, headers={"Origin": origin}
     ) as reply:
         assert reply.status == 200
-        assert "Secure" in reply.headers["Set-Cookie"]
+        given = reply.headers["Set-Cookie"]
+        csrf = (await reply.json())["csrf"]
+    cookie = given.split(";")[0]
+    assert cookie.startswith("__Host-zuoxi_session=")
+    assert "; Secure" in given
+    assert "; Path=/" in given
+    assert "Domain" not in given
+
+    async def ask(method: str, cookie: str) -> tuple[int, str]:
+        headers = {"Origin": origin, "X-Zuoxi-Csrf": csrf, "Cookie": cookie}
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+            url = f"{site.url}/api/v1/session"
+            async with http.request(method, url, headers=headers) as reply:
+                return reply.status, reply.headers.get("Set-Cookie", "")
+
+    planted = cookie.removeprefix("__Host-")
+    assert (await ask("GET", planted))[0] == 401, "a cookie that a neighbour could have planted"
+    assert (await ask("GET", cookie))[0] == 200
+    status, gone = await ask("DELETE", cookie)
+    assert status == 204
+    assert "__Host-zuoxi_session=" in gone
+    assert "; Secure" in gone, "browsers drop it only so"
+    assert (await ask("GET", cookie))[0] == 401
 
 
 async def test_background_work_that_fails_is_told_to_who_watches(site, monkeypatch):

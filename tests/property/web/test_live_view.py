@@ -45,11 +45,13 @@ _OVERRIDES: dict[str, st.SearchStrategy[Any]] = {
     "recording_id": st.sampled_from(["r1", "r2"]),
     "extension": st.sampled_from(["8001", "8002"]),
     "entered_at": st.floats(AT, AT + 3600),
+    "from_at": st.floats(AT, AT + 3600),
+    "to_at": st.floats(AT, AT + 3600),
     "waited_seconds": st.floats(0, 100),
     "caller_number": st.sampled_from([None, "+8613800138000", "10086"]),
     "ring_seconds": st.integers(3, 60),
 }
-_FOLDED: list[type[domain.CallEvent | domain.AgentEvent]] = [
+_FOLDED: list[type[domain.Event]] = [
     domain.CallStarted,
     domain.LegStarted,
     domain.LegRinging,
@@ -78,6 +80,7 @@ _FOLDED: list[type[domain.CallEvent | domain.AgentEvent]] = [
     domain.AgentNextStateSet,
     domain.AgentPhoneChanged,
     domain.AgentPanelChanged,
+    domain.GapRecorded,
 ]
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from cti import commands as c
 from cti import domain as d
+from cti import inputs as i
 from cti.ami import events as ami
 from tests.support.centre import Caller, Centre, floor
 
@@ -156,3 +158,116 @@ def test_a_colleague_waits_on_in_the_place_of_the_agents_leg_while_a_phone_rings
     (visit,) = centre.core.state.visits.values()
     assert visit.channel == asks["channel"]
     assert [event.reason for event in centre.events(d.QueueLeft)] == ["withdrawn"]
+
+
+def torn_apart(wish: str | None = None, wrap_up_seconds: int = 30) -> tuple[Centre, Caller, Caller]:
+    """1001 talks, another waits; the page of 1001 is reloaded and asks for the caller."""
+    centre = Centre(floor(agents=2, wrap_up_seconds=wrap_up_seconds))
+    centre.sign_in("1001", "8901")
+    centre.step(i.PanelAlive(agent_id="1001"))
+    centre.ready("1001")
+    caller = centre.arrive()
+    centre.talk(caller)
+    centre.wait(30)
+    if wish is not None:
+        centre.not_ready("1001", wish)
+    other = centre.arrive(CallerPriority="9")
+    leg = centre._leg("1001")
+    reply = centre.ask(i.RetakeCall(request_id="r", agent_id="1001", call_id=caller.call_id))
+    (hang_up,) = centre.sent(c.HangUp)
+    assert (reply.code, hang_up.channel, hang_up.cause) == (None, leg["channel"], 44)
+    return centre, caller, other
+
+
+@pytest.mark.parametrize("wish", [None, "lunch"])
+def test_a_reloaded_page_has_its_caller_back_before_all_others(wish: str | None) -> None:
+    centre, caller, other = torn_apart(wish)
+    first = centre.events(d.QueueEntered)[0]
+    centre.come_back(caller, "agent_lost", "ANSWER")
+    back = centre.last(d.QueueEntered)
+    assert (first.returns_to, back.returns_to, back.entered_at) == (None, "1001", first.entered_at)
+    assert centre.talk(caller) == "1001"
+    assert not any(event.counts_as_miss for event in centre.events(d.OfferEnded))
+    centre.hang_up(caller)
+    assert centre.agent("1001").state == "wrap_up"
+    centre.wait(31)
+    if wish is None:
+        assert centre.offer_of(other).agent_id == "1001"
+    else:
+        assert (centre.agent("1001").state, centre.agent("1001").reason) == ("not_ready", wish)
+
+
+@pytest.mark.parametrize("wish", [None, "lunch"])
+def test_a_reloaded_page_has_its_caller_back_where_there_is_no_wrap_up(wish: str | None) -> None:
+    centre, caller, other = torn_apart(wish, wrap_up_seconds=0)
+    centre.end_agent_leg("1001")
+    centre.ready("1002")
+    centre.come_back(caller, "agent_lost", "ANSWER")
+    assert centre.offer_of(other).agent_id == "1002"
+    assert centre.talk(caller) == "1001"
+    centre.hang_up(caller)
+    assert (centre.agent("1001").state, centre.agent("1001").reason) == (
+        ("not_ready", wish) if wish else ("ready", None)
+    )
+
+
+def test_without_a_wrap_up_a_caller_who_hung_up_meanwhile_is_not_waited_for() -> None:
+    centre, caller, _ = torn_apart("lunch", wrap_up_seconds=0)
+    centre.end_agent_leg("1001")
+    centre.hang_up(caller)
+    centre.wait(5.1)
+    assert (centre.agent("1001").state, centre.agent("1001").reason) == ("not_ready", "lunch")
+
+
+def waiting_for_an_agent_with_a_wish() -> tuple[Centre, Caller, Caller]:
+    """The caller is back and 1001 away again, who wished to go after this call."""
+    centre, caller, other = torn_apart("lunch")
+    centre.step(i.PanelLost(agent_id="1001"))
+    centre.come_back(caller, "agent_lost", "ANSWER")
+    agent = centre.agent("1001")
+    assert (agent.state, agent.next_reason) == ("ready", "lunch")
+    return centre, caller, other
+
+
+def hangs_up(centre: Centre, caller: Caller, _other: Caller) -> None:
+    centre.hang_up(caller)
+
+
+def is_offered_to_another(centre: Centre, caller: Caller, other: Caller) -> None:
+    centre.hang_up(other)
+    centre.ready("1002")
+    assert centre.offer_of(caller).agent_id == "1002"
+    centre.arrive()
+
+
+def waits_longer(centre: Centre, _caller: Caller, _other: Caller) -> None:
+    centre.wait(5.1)
+
+
+@pytest.mark.parametrize("caller_is_gone", [hangs_up, is_offered_to_another, waits_longer])
+def test_the_wish_holds_where_the_caller_does_not_come_back(
+    caller_is_gone: Callable[[Centre, Caller, Caller], None],
+) -> None:
+    centre, caller, other = waiting_for_an_agent_with_a_wish()
+    caller_is_gone(centre, caller, other)
+    agent = centre.agent("1001")
+    assert (agent.state, agent.reason) == ("not_ready", "lunch")
+    centre.step(i.PanelAlive(agent_id="1001"))
+    assert [each.agent_id for each in centre.sent(c.Assign)].count("1001") == 1
+
+
+def test_the_caller_goes_to_another_where_the_agent_is_away_again() -> None:
+    centre, caller, other = torn_apart()
+    centre.step(i.PanelLost(agent_id="1001"))
+    centre.come_back(caller, "agent_lost", "ANSWER")
+    centre.hang_up(other)
+    centre.ready("1002")
+    assert centre.offer_of(caller).agent_id == "1002"
+
+
+def test_only_who_talks_to_the_caller_may_have_the_call_back() -> None:
+    centre, caller, _ = torn_apart()
+    centre.ready("1002")
+    for agent_id, call_id in (("1002", caller.call_id), ("1001", "n1-9.9")):
+        reply = centre.ask(i.RetakeCall(request_id="r", agent_id=agent_id, call_id=call_id))
+        assert reply.code == "not_your_call"

@@ -91,10 +91,11 @@ def test_phones_have_fixed_contacts_that_are_not_asked() -> None:
     text = (
         "[8001]\ntype = endpoint\n\n[8001]\ntype = aor\nmax_contacts = 1\nqualify_frequency = 30\n"
     )
-    fixed = fix_contacts(text, 5070)
+    fixed = fix_contacts(text, ["8001"], 5070)
     assert "type = aor\ncontact = sip:8001@127.0.0.1:5070\nmax_contacts" in fixed
     assert "qualify" not in fixed
     assert fixed.count("contact = sip") == 1
+    assert "contact = sip" not in fix_contacts(text, ["8002"], 5070)
 
 
 def test_the_floor_and_the_scenarios_are_there() -> None:

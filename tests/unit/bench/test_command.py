@@ -9,6 +9,7 @@ import structlog
 
 from bench import command
 from bench.report import Report, figure, report
+from cti import cli
 
 
 @pytest.fixture
@@ -39,3 +40,10 @@ def test_json_alone_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) 
 def test_unknown_bench(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.run_named("nonsense", as_json=True) == 2
     assert "ami, routing, calls" in capsys.readouterr().err
+
+
+def test_the_help_names_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--help"])
+    told = capsys.readouterr().out
+    assert [name for name in command.BENCHES if name not in told] == []

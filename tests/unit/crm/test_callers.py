@@ -1,5 +1,10 @@
 """Numbers in any notation, and numbers that are none."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,3 +48,54 @@ def test_who_talked_last_is_found_in_any_notation() -> None:
     assert index.last_agent("+86 13800138000") == "1001"
     assert index.last_agent("anonymous") is None
     assert index.find("13800138000") is None
+
+
+class Silent:
+    """A connection to tables without a row: its other end goes without a word after the load."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def add_termination_listener(self, _tell: object) -> None:
+        pass
+
+    async def add_listener(self, _channel: str, _tell: object) -> None:
+        pass
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        yield
+
+    async def cursor(self, _query: str, *_arguments: object) -> "Silent":
+        return self
+
+    async def fetch(self, _rows: int) -> list[object]:
+        return []
+
+    async def execute(self, _query: str, **limits: float) -> None:
+        async with asyncio.timeout(limits["timeout"]):
+            await asyncio.Event().wait()
+
+    def terminate(self) -> None:
+        self.ended = True
+
+
+async def test_a_connection_whose_other_end_is_gone_is_left_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("CHECK_SECONDS", "ANSWER_SECONDS", "FIRST_RETRY_SECONDS"):
+        monkeypatch.setattr(f"crm.callers.{name}", 0.01)
+    opened: asyncio.Queue[Silent] = asyncio.Queue()
+
+    async def connect() -> Any:
+        connection = Silent()
+        opened.put_nowait(connection)
+        return connection
+
+    index = CallerIndex(connect, region="CN", try_again=(TimeoutError,))
+    running = asyncio.create_task(index.run())
+    async with asyncio.timeout(20):
+        first, _second = await opened.get(), await opened.get()
+    assert first.ended
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

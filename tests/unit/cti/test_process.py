@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
-from cti.process import configure_logging, mask_numbers
+from config.settings import from_values
+from cti.process import configure_logging, mask_numbers, tell_ignored
 
 NUMBER = "13800138000"
 
@@ -81,3 +83,15 @@ def test_the_product_logs_so(capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         structlog.reset_defaults()
     assert "refused 138****00." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_settings_from_before_start_with_one_warning_of_what_is_ignored(old: bool) -> None:
+    """The team of an agent was a setting once."""
+    team = {"team": "A"} if old else {}
+    agents = [{"id": each, "name": "a", **team} for each in ("1001", "1002")]
+    settings = from_values({"pbx": {"ami_secret": "x"}, "floor": {"agents": agents}}, "test")
+    with capture_logs() as logs:
+        tell_ignored(settings)
+    told = [(each["event"], each["key"], each["agents"]) for each in logs]
+    assert told == ([("setting_ignored", "floor.agents.team", 2)] if old else [])

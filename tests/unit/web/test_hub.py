@@ -14,6 +14,7 @@ from cti.inputs import Input, PanelAlive, PanelLost
 from web import hub as hub_module
 from web.hub import Client, Hub
 from web.live import LiveView
+from web.reach import EVERYTHING, Reach, Teams, reach_of
 
 FLOOR = Floor.model_validate(
     {
@@ -31,12 +32,18 @@ NUMBER = "+8613800138000"
 class Page:
     """A browser: takes messages while its gate is open."""
 
-    def __init__(self, hub: Hub, agent_id: str | None = None, clear: bool = True) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        agent_id: str | None = None,
+        clear: bool = True,
+        reach: Reach = EVERYTHING,
+    ) -> None:
         self.raw: list[bytes] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self._more = asyncio.Event()
-        self.client = Client(self._take, session=b"s", agent_id=agent_id, clear=clear)
+        self.client = Client(self._take, session=b"s", agent_id=agent_id, clear=clear, reach=reach)
         hub.join(self.client)
         self.writer = asyncio.create_task(hub.write(self.client))
 
@@ -78,8 +85,14 @@ class Stage:
                 self._more_told.clear()
                 await self._more_told.wait()
 
-    def page(self, topic: str, agent_id: str | None = None, clear: bool = True) -> Page:
-        page = Page(self.hub, agent_id, clear)
+    def page(
+        self,
+        topic: str,
+        agent_id: str | None = None,
+        clear: bool = True,
+        reach: Reach = EVERYTHING,
+    ) -> Page:
+        page = Page(self.hub, agent_id, clear, reach)
         self.pages.append(page)
         self.hub.subscribe(page.client, topic)  # type: ignore[arg-type]
         return page
@@ -131,7 +144,8 @@ async def test_a_page_gets_a_snapshot_and_then_changes(stage):
     assert (first["type"], first["seq"], first["now"]) == ("snapshot", 1, AT)
     assert first["rows"]["agents"]["1"]["state"] == "not_ready"
     stage.state("ready")
-    _, second = await page.messages(2)
+    while (second := json.loads(page.raw[-1]))["seq"] < 2:
+        await page.messages(len(page.raw) + 1)
     assert (second["type"], second["seq"]) == ("changes", 2)
     assert list(second["put"]["agents"]) == ["1"]
     assert second["put"]["agents"]["1"]["state"] == "ready"
@@ -141,17 +155,26 @@ async def test_floor_changes_are_coalesced_to_ten_a_second_and_encoded_once(stag
     first, second = stage.page("floor"), stage.page("floor")
     await first.messages(1)
     await second.messages(1)
+    started = asyncio.get_running_loop().time()
     for number in range(500):
         stage.state("ready" if number % 2 else "not_ready")
     await first.messages(2)
     await second.messages(2)
     assert json.loads(first.raw[1])["put"]["agents"]["1"]["state"] == "ready"
     assert first.raw[1] is second.raw[1]
-    started = asyncio.get_running_loop().time()
-    for number in range(3, 6):
+    for number in range(3, 11):
         stage.state("ready")
         await first.messages(number)
-    assert asyncio.get_running_loop().time() - started >= 3 * hub_module.FLOOR_SECONDS * 0.9
+    assert asyncio.get_running_loop().time() - started >= 7 * hub_module.FLOOR_SECONDS * 0.9
+
+
+async def test_what_comes_alone_does_not_wait_nor_what_comes_a_little_early(stage, monkeypatch):
+    monkeypatch.setattr(hub_module, "FLOOR_SECONDS", 60.0)
+    page = stage.page("floor")
+    await page.messages(1)
+    for number in (2, 3):
+        stage.state("ready")
+        await page.messages(number)
 
 
 async def test_desk_changes_go_at_once_and_only_to_their_agent(stage):
@@ -185,6 +208,41 @@ async def test_numbers_in_full_only_for_those_with_the_right(stage):
     shown = str(await masked.messages(2))
     assert NUMBER not in shown
     assert "+86138****8000" in shown
+
+
+async def test_a_teams_floor_is_rendered_once_for_all_who_lead_it(stage, monkeypatch):
+    whole = stage.page("floor")
+    stage.hub.set_teams(Teams({"1": 7, "2": 8}, {7: "red", 8: "blue"}))
+    await whole.messages(2)
+    stage.hub.leave(whole.client)
+    rendered = []
+    rows = LiveView.rows
+    monkeypatch.setattr(
+        LiveView, "rows", lambda *a, **more: rendered.append(more["seen"]) or rows(*a, **more)
+    )
+    red, blue = reach_of("team", 7, None), reach_of("team", 8, None)
+    pages = [stage.page("floor", reach=reach) for reach in (red, red, blue)]
+    for page in pages:
+        await page.messages(1)
+    assert rendered == [{"1"}, {"2"}]
+    stage.state("ready", "1")
+    for page in pages[:2]:
+        assert list((await page.messages(2))[1]["put"]["agents"]) == ["1"]
+    assert sorted(rendered[2:], key=sorted) == [{"1"}, {"2"}]
+    stage.state("ready", "2")
+    assert (await pages[2].messages(2))[1]["put"] == {
+        "agents": {"2": stage.hub.view.snapshot("floor", None, clear=True)["agents"]["2"]}
+    }
+
+
+async def test_teams_that_change_bring_their_leaders_a_snapshot(stage):
+    whole, page = stage.page("floor"), stage.page("floor", reach=reach_of("team", 7, None))
+    await whole.messages(1)
+    assert (await page.messages(1))[0]["rows"]["agents"] == {}
+    stage.hub.set_teams(Teams({"2": 7}, {7: "red"}))
+    assert list((await page.messages(2))[1]["rows"]["agents"]) == ["2"]
+    changes = (await whole.messages(2))[1]
+    assert {key: row["team"] for key, row in changes["put"]["agents"].items()} == {"2": "red"}
 
 
 async def test_a_page_that_does_not_read_is_set_back_to_a_snapshot(stage, monkeypatch):
@@ -284,3 +342,31 @@ async def test_closing_a_session_ends_its_pages(stage):
     assert not page.writer.done()
     stage.hub.close_session(b"s")
     await page.writer
+
+
+async def test_what_can_be_written_at_once_wakes_no_writer(stage):
+    page = stage.page("floor")
+    await page.messages(1)
+    taken: asyncio.Queue[bytes] = asyncio.Queue()
+    page.client._at_once = lambda message: taken.put_nowait(message) is None
+    stage.state("ready")
+    async with asyncio.timeout(5):
+        message = await taken.get()
+    assert json.loads(message)["put"]["agents"]["1"]["state"] == "ready"
+    assert page.client.idle
+    assert len(page.raw) == 1
+
+
+async def test_nothing_overtakes_what_waits(stage):
+    page = stage.page("floor")
+    await page.messages(1)
+    page.gate.clear()
+    stage.state("not_ready")
+    await asyncio.sleep(2 * hub_module.FLOOR_SECONDS)
+    page.client._at_once = lambda _message: pytest.fail("overtaken")
+    stage.state("ready")
+    await asyncio.sleep(2 * hub_module.FLOOR_SECONDS)
+    page.gate.set()
+    messages = await page.messages(3)
+    states = [each["put"]["agents"]["1"]["state"] for each in messages[1:]]
+    assert states == ["not_ready", "ready"]

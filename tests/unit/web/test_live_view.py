@@ -8,6 +8,7 @@ from config.floor import Floor
 from cti import domain
 from cti.domain import Recorded
 from web.live import LiveView
+from web.live_state import Who
 
 FLOOR = Floor.model_validate(
     {
@@ -21,7 +22,7 @@ FLOOR = Floor.model_validate(
             {"number": "8101", "kind": "desk"},
         ],
         "agents": [
-            {"id": "1", "name": "Amy", "team": "red", "queues": [{"queue": "support"}]},
+            {"id": "1", "name": "Amy", "queues": [{"queue": "support"}]},
             {"id": "2", "name": "Ben", "queues": [{"queue": "support"}, {"queue": "sales"}]},
         ],
     }
@@ -96,7 +97,7 @@ def played() -> Played:
 
 def test_a_fresh_floor_has_all_queues_and_agents(played):
     rows = played.floor()
-    assert list(rows) == ["queues", "agents", "waiting", "alarms", "link"]
+    assert list(rows) == ["queues", "agents", "waiting", "alarms", "link", "trends", "gaps"]
     assert list(rows["queues"]) == ["support", "sales"]
     assert rows["agents"]["1"]["state"] == "signed_out"
     assert rows["queues"]["support"]["service_level_today"] is None
@@ -230,8 +231,70 @@ def test_a_call_on_the_desk_from_ringing_to_wrap_up(played):
     played.state(NOON + 90, "ready")
     assert played.desk()["calls"] == {}
     today = played.desk()["me"]["1"]["today"]
-    assert today == {"calls": 1, "talk_seconds": 60.0, "missed": 0, "average_seconds": 60.0}
+    assert today == {
+        "calls": 1,
+        "talk_seconds": 60.0,
+        "missed": 0,
+        "average_seconds": 60.0,
+        "began_at": NOON - 12 * 3600,
+        "spent": {"talking": 60.0, "wrap_up": 25.0},
+    }
     assert played.view.dump()["calls"] == {}, "a call that is over is forgotten"
+
+
+def test_a_caller_who_is_given_back_is_the_same_call_in_the_figures(played):
+    played.waits("c1", NOON)
+    played.state(NOON + 5, "talking", call_id="c1")
+    played.leaves("c1", NOON + 5, "answered", 5)
+    before = played.floor()["queues"]["support"]
+    played.state(NOON + 65, "wrap_up", call_id="c1", until=NOON + 95)
+    played.play(
+        domain.QueueEntered(
+            at=NOON + 66,
+            call_id="c1",
+            visit_id="again",
+            queue="support",
+            channel="x",
+            leg_id="c1",
+            entered_at=NOON,
+            returns_to="1",
+            adopted=True,
+        )
+    )
+    assert played.floor()["waiting"]["again"]["call_id"] == "c1"
+    played.state(NOON + 66, "ready")
+    played.state(NOON + 66, "offered", call_id="c1")
+    played.state(NOON + 68, "talking", call_id="c1")
+    played.play(
+        domain.QueueLeft(
+            at=NOON + 68,
+            call_id="c1",
+            visit_id="again",
+            queue="support",
+            reason="answered",
+            waited_seconds=8,
+            agent_id="1",
+        )
+    )
+    played.state(NOON + 108, "wrap_up", call_id="c1", until=NOON + 130)
+    after = played.floor()["queues"]["support"]
+    figures = ("offered_today", "answered_today", "abandoned_today", "service_level_today")
+    assert [after[name] for name in figures] == [before[name] for name in figures]
+    today = played.desk()["me"]["1"]["today"]
+    assert (today["calls"], today["talk_seconds"], today["average_seconds"]) == (1, 100.0, 100.0)
+
+
+def test_a_days_time_in_each_state_begins_at_midnight(played):
+    midnight = NOON + 12 * 3600
+    played.state(midnight - 100, "ready")
+    played.view.roll(midnight)
+    played.state(midnight + 50, "not_ready", reason="lunch")
+    played.state(midnight + 60, "not_ready", reason="meeting")
+    played.state(midnight + 80, "signed_out")
+    played.state(midnight + 900, "ready")
+    today = played.desk()["me"]["1"]["today"]
+    assert today["began_at"] == midnight
+    assert today["spent"] == {"ready": 50.0, "not_ready": 30.0}
 
 
 def test_a_miss_counts_only_when_it_was_the_agents(played):
@@ -265,7 +328,8 @@ def test_figures_begin_anew_at_the_centres_midnight_with_or_without_events(playe
     played.waits("c1", NOON)
     played.leaves("c1", NOON + 1, "answered", 1)
     midnight = NOON + 12 * 3600
-    assert not played.view.roll(midnight - 1).floor
+    played.view.roll(midnight - 1)
+    assert played.floor()["queues"]["support"]["offered_today"] == 1
     assert ("queues", "support") in played.view.roll(midnight).floor
     assert played.floor()["queues"]["support"]["answered_today"] == 0
     played.waits("c2", midnight + 1)
@@ -417,3 +481,10 @@ def test_a_wait_that_was_over_stays_counted_when_its_call_is_handed_over(played)
     played.play(handed_over("c1", None))
     queue = played.view.dump()["queues"]["support"]
     assert (queue["offered"], queue["answered"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("clear", "shown"), [(True, NUMBER), (False, "+86138****8000")])
+def test_no_word_about_a_caller_holds_a_number_in_full(clear, shown):
+    row = Who(number=NUMBER, name=f"王芳 {NUMBER}", level=NUMBER, language="zh").row(clear)
+    assert (row["number"], row["name"], row["level"]) == (shown, f"王芳 {shown}", shown)
+    assert row["language"] == "zh"

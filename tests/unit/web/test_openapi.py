@@ -47,6 +47,12 @@ def test_mutations_ask_for_the_csrf_token_unless_public(spec):
         assert ("X-Zuoxi-Csrf" in names) == (each.mutates and not each.public)
 
 
+def test_health_is_told_with_both_statuses(spec):
+    answers = spec["paths"]["/healthz"]["get"]["responses"]
+    assert {"200", "503"} <= set(answers)
+    assert answers["200"]["content"] == answers["503"]["content"]
+
+
 def test_only_these_are_public():
     public = {f"{each.method} {each.path}" for each in ENDPOINTS if each.public}
     assert public == {"POST /api/v1/session", "GET /healthz", "GET /metrics"}

@@ -1,7 +1,7 @@
 """Guessing slows down; honest people hardly notice."""
 
 from web import throttle
-from web.throttle import FORGET_SECONDS, Throttle
+from web.throttle import FORGET_SECONDS, Searches, Throttle
 
 
 def test_a_few_free_attempts_then_the_wait_doubles_up_to_half_a_minute():
@@ -57,3 +57,11 @@ def test_memory_is_bounded(monkeypatch):
     for number in range(3):
         guard.begin(f"user{number}", "10.0.0.2", 0.0)
     assert guard.begin("first", "10.0.0.3", 0.0) == 0
+
+
+def test_searches_run_out_for_each_user_and_come_back():
+    searches = Searches()
+    assert [searches.take(1, 0.0) for _ in range(31)] == [True] * 30 + [False]
+    assert searches.take(2, 0.0)
+    assert [searches.take(1, 6.5) for _ in range(2)] == [True, False]
+    assert sum(searches.take(1, 10_000.0) for _ in range(100)) == 30

@@ -8,9 +8,9 @@ import type {
   Me,
   Outcome,
   Problem,
-  Right,
   Seat,
   Tables,
+  Trends,
 } from "../src/api/types";
 
 const problem = (status: number, code: string, title: string, action: string): Problem => ({
@@ -27,9 +27,23 @@ export const SEAT_TAKEN: Problem = {
   agent: "1003",
 };
 
-const RIGHTS: Record<string, Right[]> = {
-  agent: ["desk.use", "calls.own"],
-  leader: ["calls.own", "calls.see", "decisions.see", "floor.see", "numbers.see", "recording.listen", "alarms.clear"],
+const RIGHTS: Record<"agent" | "leader" | "admin", Me["rights"]> = {
+  agent: { "desk.use": "own", "calls.see": "own", "numbers.reveal": "own", "customers.see": "all", "customers.edit": "all" },
+  leader: {
+    "calls.see": "all",
+    "decisions.see": "all",
+    "floor.see": "all",
+    "numbers.see": "all",
+    "recording.listen": "all",
+    "alarms.clear": "all",
+    "customers.see": "all",
+    "customers.edit": "all",
+    "blacklist.edit": "all",
+    "people.see": "all",
+    "customers.manage": "all",
+    "customers.export": "all",
+  },
+  admin: { "floor.see": "all", "customers.fields": "all", "people.see": "all" },
 };
 
 const NAMES = [
@@ -38,15 +52,16 @@ const NAMES = [
 ];
 
 export function me(user: string): Me {
-  const agent = user === "agent";
+  const role = user === "agent" || user === "admin" ? user : "leader";
   return {
     user,
-    name: agent ? "王芳" : "陈班长",
-    roles: [agent ? "agent" : "leader"],
-    agent_id: agent ? "1001" : null,
+    name: { agent: "王芳", leader: "陈班长", admin: "管理员" }[role],
+    roles: [role],
+    agent_id: role === "agent" ? "1001" : null,
     language: "zh-CN",
     csrf: "mock",
-    rights: RIGHTS[agent ? "agent" : "leader"] ?? [],
+    must_change_password: false,
+    rights: RIGHTS[role],
   };
 }
 
@@ -64,6 +79,11 @@ export function floor(): FloorInfo {
       title: { "zh-CN": queue.zh, en: queue.en },
       service_level_seconds: 20,
       service_level_target: 0.8,
+      limits: {
+        waiting: { warn: 5, alarm: 10 },
+        longest_wait_seconds: { warn: 20, alarm: 60 },
+        service_level: { warn: 0.8, alarm: 0.6 },
+      },
       dispositions: ["resolved", "follow_up", "complaint", "no_result", "wrong_number"],
       wrap_up_limit_seconds: 180,
     })),
@@ -145,7 +165,14 @@ export function desk(scene: string, now: number): Tables {
         next_reason: scene === "talking" ? "lunch" : null,
         extension: scene === "no_seat" ? null : "8001",
         phone_reachable: true,
-        today: { calls: 23, talk_seconds: 5412, missed: 1, average_seconds: 235 },
+        today: {
+          calls: 23,
+          talk_seconds: 5412,
+          missed: 1,
+          average_seconds: 235,
+          began_at: now - 36_000,
+          spent: { ready: 9120, offered: 210, talking: 5412, wrap_up: 1290, not_ready: 2400 },
+        },
       },
     },
     offers:
@@ -196,7 +223,7 @@ function agentRow(name: string, index: number, now: number): FloorAgentRow {
 }
 
 export function floorRows(scene: string, now: number): Tables {
-  if (scene === "empty") return { queues: {}, agents: {}, waiting: {}, alarms: {}, link: {} };
+  if (scene === "empty") return { queues: {}, agents: {}, waiting: {}, alarms: {}, link: {}, trends: {}, gaps: {} };
   const agents = NAMES.map((name, index) => agentRow(name, index, now));
   const levels = [0.86, 0.74, 0.52, null];
   const waits = [7, 2, 0, 1];
@@ -218,7 +245,12 @@ export function floorRows(scene: string, now: number): Tables {
           answered_today: 412 - index * 97,
           abandoned_today: 21 - index * 6,
           offered_today: 440 - index * 100,
+          answered_in_time_today: Math.round((levels[index] ?? 0) * (430 - index * 100)),
+          judged_today: 430 - index * 100,
           service_level_today: levels[index],
+          service_level_now: [0.91, 0.7, 0.55, 0.83][index] ?? null,
+          judged_now: 40 - index * 9,
+          unheard_today: scene === "alarm" ? { calls_at_most: index === 2 ? null : 4 - index, ends_unknown: index } : null,
           expected_wait_seconds: index === 3 ? null : 20 + index * 45,
         },
       ]),
@@ -250,8 +282,14 @@ export function floorRows(scene: string, now: number): Tables {
                 { key: `silent${index}`, level: "error", code: "recording_faulty", since: now - index * 60, params: { call_id: `c${index}`, fault: "agent_silent" } },
               ]),
             ),
+            wait: { key: "queue.sales.longest_wait", level: "error", code: "queue_over_threshold", since: now - 21, params: { queue: "sales", figure: "longest_wait", limit: "60" } },
             database: { key: "database", level: "warning", code: "database_away", since: now - 90, params: {} },
           }
+        : {},
+    trends: {},
+    gaps:
+      scene === "alarm"
+        ? { g: { from_at: now - 5400, to_at: now - 5040, reason: "link_lost" } }
         : {},
     link: {
       pbx: {
@@ -262,6 +300,33 @@ export function floorRows(scene: string, now: number): Tables {
         journal_behind: scene === "alarm" ? 1240 : 0,
       },
     },
+  };
+}
+
+/** A day with a morning and an afternoon peak, up to now. */
+export function trends(): Trends {
+  const now = Date.now() / 1000;
+  const begin = Math.floor(now / 900) * 900 - 40 * 900;
+  const wave = Array.from({ length: 41 }, (_, index) => 12 + Math.round(11 * Math.sin(index / 4) + (index % 3)));
+  const series = [null, ...QUEUES.map((queue) => queue.name)].map((queue, index) => {
+    const offered = wave.map((count) => Math.round(count * (index === 0 ? 4 : 1.4 - index * 0.2)));
+    return {
+      queue,
+      offered,
+      answered: offered.map((count) => Math.round(count * 0.93)),
+      abandoned: offered.map((count) => Math.round(count * 0.07)),
+      service_level: offered.map((_, place) => 0.8 + 0.15 * Math.sin(place / 3)),
+      waiting_most: offered.map((count) => Math.round(count / 5)),
+      ready_mean: offered.map((_, place) => 3 + 2 * Math.cos(place / 4)),
+    };
+  });
+  return {
+    day: new Date(now * 1000).toISOString().slice(0, 10),
+    begin,
+    end: begin + 86_400,
+    quarter_seconds: 900,
+    series,
+    gaps: [{ from_at: now - 5400, to_at: now - 5040, reason: "link_lost" }],
   };
 }
 

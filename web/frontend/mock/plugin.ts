@@ -8,8 +8,10 @@ import type { Duplex } from "node:stream";
 import type { Connect, Plugin } from "vite";
 import { WebSocketServer, type WebSocket } from "ws";
 
+import * as customers from "./customers";
 import * as data from "./data";
 
+const BEAT_MS = 2000;
 const JSON_TYPE = { "Content-Type": "application/json" };
 
 interface Client {
@@ -26,14 +28,21 @@ class Mock {
 
   answer(method: string, path: string, body: Record<string, unknown>): [number, unknown] {
     const route = `${method} ${path.split("?")[0]}`;
+    if (path.startsWith("/mock/cards-")) {
+      customers.setCards(path.slice("/mock/cards-".length));
+      return [200, {}];
+    }
     if (path.startsWith("/mock/")) {
       this.setScene(path.slice("/mock/".length));
       return [200, {}];
     }
+    const aboutCustomers = customers.answer(method, path, body);
+    if (aboutCustomers) return aboutCustomers;
     if (route === "POST /api/v1/session") return this.signIn(body);
     if (route === "GET /api/v1/session") return this.me();
     if (route === "DELETE /api/v1/session") return this.signOut();
     if (route === "GET /api/v1/floor") return [200, data.floor()];
+    if (route === "GET /api/v1/trends") return [200, data.trends()];
     if (route === "POST /api/v1/agent/sign-in") return this.takeSeat(body);
     if (route === "GET /api/v1/agent/seat") return [200, data.seat("8001")];
     if (route === "POST /api/v1/agent/ready") return this.become("ready");
@@ -47,7 +56,13 @@ class Mock {
   join(socket: WebSocket): void {
     const client: Client = { socket, topic: null };
     this.clients.add(client);
-    socket.on("close", () => this.clients.delete(client));
+    const beat = setInterval(() => {
+      socket.send(JSON.stringify({ type: "alive", now: Date.now() / 1000 }));
+    }, BEAT_MS);
+    socket.on("close", () => {
+      clearInterval(beat);
+      this.clients.delete(client);
+    });
     socket.on("message", (text) => {
       const message = JSON.parse(String(text)) as { type: string; topics?: ("desk" | "floor")[] };
       if (message.type !== "subscribe") return;
@@ -103,7 +118,8 @@ class Mock {
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
   let text = "";
   for await (const chunk of request) text += String(chunk);
-  return text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
+  const isJson = request.headers["content-type"]?.startsWith("application/json") ?? false;
+  return isJson && text !== "" ? (JSON.parse(text) as Record<string, unknown>) : {};
 }
 
 export function mockApi(): Plugin {

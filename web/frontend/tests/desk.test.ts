@@ -4,17 +4,24 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { computed, nextTick, ref } from "vue";
 
 import { ApiError, type call } from "@/api/http";
+import type { LiveEnd } from "@/api/live";
 import type { DeskTables } from "@/api/types";
 import { applyChanges, makeTables } from "@/lib/tables";
+import type { PhoneCall } from "@/phone/phone";
 
 const server = vi.hoisted(() => ({ call: vi.fn() }));
-const link = vi.hoisted(() => ({ current: null as unknown }));
+const link = vi.hoisted(() => ({ current: null as unknown, ends: undefined as unknown as (end: LiveEnd) => void }));
 
 vi.mock("@/api/http", async (original) => ({
   ...(await original<{ ApiError: typeof ApiError; call: typeof call }>()),
   call: server.call,
 }));
-vi.mock("@/stores/link", () => ({ reactiveLink: () => link.current }));
+vi.mock("@/stores/link", () => ({
+  reactiveLink: (_topic: string, _names: string[], onEnded: (end: LiveEnd) => void) => {
+    link.ends = onEnded;
+    return link.current;
+  },
+}));
 
 const { useDesk } = await import("@/stores/desk");
 const { usePhone } = await import("@/stores/phone");
@@ -34,6 +41,7 @@ const OFFER = {
   made_at: 20,
   until: 40,
 };
+const TALKING: PhoneCall = { id: "s", number: "1", name: "", state: "talking", muted: false, held: false, holding: false, holdWished: false };
 const ME = { agent_id: "1001", state: "ready", extension: "8001", phone_reachable: true };
 const SEAT = { extension: "8001", kind: "browser", sip: null };
 
@@ -85,6 +93,79 @@ beforeEach(() => {
 
 /** Stores of one test must not act on the rows of the next. */
 afterEach(() => disposePinia(pinia));
+
+describe("the desk in another browser", () => {
+  async function puttingOff() {
+    const parts = await seatedDesk();
+    const stop = vi.spyOn(parts.phone, "stop").mockReturnValue(undefined);
+    return { ...parts, stop, open: (link.current as { open: unknown }).open };
+  }
+
+  it("lets go of the phone and of the seat here", async () => {
+    const { desk, stop } = await puttingOff();
+    link.ends("elsewhere");
+    await nextTick();
+    expect(stop).toHaveBeenCalledTimes(1);
+    expect(desk.seat).toBeNull();
+    expect(desk.elsewhere).toBe("elsewhere");
+  });
+
+  it("lets a call in hand end first", async () => {
+    const { phone, stop } = await puttingOff();
+    phone.call = { ...TALKING };
+    await nextTick();
+    link.ends("in_call");
+    await nextTick();
+    expect(stop).not.toHaveBeenCalled();
+    phone.call = null;
+    await nextTick();
+    expect(stop).toHaveBeenCalledTimes(1);
+  });
+
+  it("sends a caller who rings just then back", async () => {
+    const { desk, reject } = await puttingOff();
+    rings(desk, true);
+    link.ends("elsewhere");
+    expect(reject).toHaveBeenCalledTimes(1);
+  });
+
+  it("brings a call along whose browser is gone, when it is asked for", async () => {
+    const { desk, phone, open } = await puttingOff();
+    link.ends("elsewhere");
+    await nextTick();
+    server.call.mockResolvedValue(SEAT);
+    desk.fetchDesk();
+    expect(open).toHaveBeenLastCalledWith(true);
+    state.value = "connecting";
+    show("calls", "c1", { call_id: "c1", state: "talking", queue: "support", started_at: 10 });
+    phone.line = "registered";
+    await nextTick();
+    expect(server.call).not.toHaveBeenCalledWith("POST", "/agent/calls/c1/retake");
+    state.value = "live";
+    await nextTick();
+    await nextTick();
+    expect(desk.elsewhere).toBeNull();
+    expect(server.call).toHaveBeenCalledWith("POST", "/agent/calls/c1/retake");
+  });
+});
+
+describe("a phone that nobody reaches", () => {
+  it("registers anew until it is reached", async () => {
+    const { phone } = await seatedDesk();
+    const register = vi.spyOn(phone, "register").mockReturnValue(undefined);
+    phone.line = "registered";
+    show("me", "1001", { ...ME, phone_reachable: false });
+    await nextTick();
+    vi.advanceTimersByTime(1500);
+    expect(register).not.toHaveBeenCalled(); // it has only just registered
+    vi.advanceTimersByTime(11_000);
+    expect(register).toHaveBeenCalledTimes(2);
+    show("me", "1001", ME);
+    await nextTick();
+    vi.advanceTimersByTime(60_000);
+    expect(register).toHaveBeenCalledTimes(2);
+  });
+});
 
 describe("card before ring", () => {
   it("does not ring while only the card is there", async () => {
@@ -157,7 +238,7 @@ describe("who is shown", () => {
     const { desk, phone } = await seatedDesk();
     phone.call = { ...CALL, number: "13800138000", name: "CN 138 0013 8000" };
     expect(desk.caller).toEqual({ number: "138****8000", name: "CN 138****8000" });
-    useSession().me = { rights: ["numbers.see"] } as never;
+    useSession().me = { rights: { "numbers.see": "all" } } as never;
     expect(desk.caller).toMatchObject({ number: "13800138000", name: "CN 138 0013 8000" });
   });
 });
@@ -256,6 +337,35 @@ describe("the seat", () => {
     expect(server.call).toHaveBeenCalledWith("GET", "/agent/seat");
   });
 
+  it("is asked for again when the server comes back, and only once", async () => {
+    const desk = useDesk();
+    server.call.mockRejectedValueOnce(new ApiError({ title: "away", status: 503, code: "database_away" }));
+    show("me", "1001", ME);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(desk.seatProblem?.code).toBe("database_away");
+    state.value = "waiting";
+    await nextTick();
+    server.call.mockResolvedValue(SEAT);
+    state.value = "live";
+    await vi.advanceTimersByTimeAsync(0);
+    expect(desk.seat).toEqual(SEAT);
+    expect(desk.seatProblem).toBeNull();
+    expect(server.call).toHaveBeenCalledTimes(2);
+  });
+
+  it("is not started a second time when the live row comes before the answer", async () => {
+    const desk = useDesk();
+    let answer: (value: unknown) => void = () => undefined;
+    server.call.mockReturnValue(new Promise((resolve) => (answer = resolve)));
+    const taking = desk.takeSeat("8001");
+    show("me", "1001", ME);
+    await nextTick();
+    answer(SEAT);
+    await taking;
+    await nextTick();
+    expect(server.call.mock.calls.map(([method]) => method as string)).toEqual(["POST"]);
+  });
+
   it("is gone when somebody else took it", async () => {
     const { desk } = await seatedDesk();
     show("me", "1001", { ...ME, state: "signed_out", extension: null });
@@ -275,6 +385,88 @@ describe("the seat", () => {
     await nextTick();
     expect(stop).toHaveBeenCalledTimes(1);
     expect(desk.seat).toBeNull();
+  });
+
+  it("asks for the caller of the call that a reload tore apart, once the phone can ring, and answers", async () => {
+    const kept: Record<string, string> = { "zuoxi.talking": "c1" };
+    vi.stubGlobal("localStorage", { getItem: (key: string) => kept[key] ?? null, setItem: vi.fn(), removeItem: vi.fn() });
+    const { desk, phone, answer } = await seatedDesk();
+    server.call.mockResolvedValue(undefined);
+    const row = { call_id: "c1", queue: "support", state: "talking", started_at: 1, recording: "none" };
+    show("calls", "c1", row);
+    await nextTick();
+    expect(server.call).not.toHaveBeenCalled(); // the phone is not registered yet
+    phone.line = "registered";
+    await nextTick();
+    expect(server.call).toHaveBeenCalledWith("POST", "/agent/calls/c1/retake");
+    expect(desk.retaking).toBe(true);
+    show("calls", "c1", null);
+    show("offers", "o1", OFFER);
+    rings(desk, true);
+    await nextTick();
+    expect(answer).toHaveBeenCalledTimes(1);
+  });
+
+  it("asks again for that caller while the server refuses", async () => {
+    const kept: Record<string, string> = { "zuoxi.talking": "c1" };
+    vi.stubGlobal("localStorage", { getItem: (key: string) => kept[key] ?? null, setItem: vi.fn(), removeItem: vi.fn() });
+    const { desk, phone } = await seatedDesk();
+    server.call.mockRejectedValueOnce(new ApiError({ title: "away", status: 503, code: "pbx_down" }));
+    show("calls", "c1", { call_id: "c1", queue: "support", state: "talking", started_at: 1, recording: "none" });
+    phone.line = "registered";
+    await vi.advanceTimersByTimeAsync(0);
+    expect(desk.seatProblem?.code).toBe("pbx_down");
+    server.call.mockResolvedValue(undefined);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(server.call).toHaveBeenCalledTimes(2);
+    expect(desk.seatProblem).toBeNull();
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(server.call).toHaveBeenCalledTimes(2); // the caller is on the way
+  });
+
+  it("asks for the caller of a tab that was closed in the call, when the desk comes to this one", async () => {
+    const kept: Record<string, string> = {};
+    vi.stubGlobal("localStorage", { getItem: (key: string) => kept[key] ?? null, setItem: vi.fn(), removeItem: vi.fn() });
+    const { desk, phone } = await seatedDesk();
+    kept["zuoxi.talking"] = "c1"; // the other tab
+    await desk.open("1001");
+    server.call.mockResolvedValue(undefined);
+    show("calls", "c1", { call_id: "c1", queue: "support", state: "talking", started_at: 1, recording: "none" });
+    phone.line = "registered";
+    await nextTick();
+    expect(server.call).toHaveBeenCalledWith("POST", "/agent/calls/c1/retake");
+  });
+
+  it("does not answer an offer by itself that nobody asked back", async () => {
+    const { desk, phone, answer } = await seatedDesk();
+    phone.line = "registered";
+    show("offers", "o1", OFFER);
+    rings(desk, true);
+    await nextTick();
+    expect(answer).not.toHaveBeenCalled();
+    expect(server.call).not.toHaveBeenCalled();
+  });
+
+  it("ends a call on the phone whose end was lost with the network, when the server says so", async () => {
+    const { phone } = await seatedDesk();
+    const hangUp = vi.spyOn(phone, "hangUp").mockReturnValue(undefined);
+    const row = { call_id: "c1", queue: "support", state: "talking", started_at: 1, recording: "none" };
+    phone.call = { id: "s", number: "1", name: "", state: "talking", muted: false, held: false, holding: false, holdWished: false };
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(hangUp).not.toHaveBeenCalled(); // a call of which the server knows nothing
+    show("me", "1001", { ...ME, state: "talking" });
+    show("calls", "c1", row);
+    await nextTick();
+    state.value = "waiting";
+    show("calls", "c1", { ...row, state: "wrap_up" });
+    show("me", "1001", { ...ME, state: "wrap_up" });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(hangUp).not.toHaveBeenCalled();
+    state.value = "live";
+    await vi.advanceTimersByTimeAsync(2900);
+    expect(hangUp).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(200);
+    expect(hangUp).toHaveBeenCalledTimes(1);
   });
 
   it("says so when the phone cannot be had back", async () => {

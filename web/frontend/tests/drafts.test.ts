@@ -50,10 +50,28 @@ describe("drafts", () => {
     const drafts = reload();
     drafts.of(call("a"));
     drafts.write("a", { code: "resolved" });
-    drafts.saved("a", NOW);
+    drafts.saved({ callId: "a", code: "resolved", notes: "" }, NOW);
     expect(drafts.unsaved).toEqual([]);
     drafts.write("a", { notes: "one more thing" });
     expect(drafts.unsaved).toHaveLength(1);
+  });
+
+  it("knows after a reload what was saved in the call, for the saving that ends the wrap-up", () => {
+    const drafts = reload();
+    drafts.of(call("a"));
+    drafts.write("a", { code: "resolved", notes: "refund of 68" });
+    drafts.saved({ callId: "a", code: "resolved", notes: "refund of 68" }, NOW);
+    const back = reload();
+    expect(back.unsaved).toEqual([]);
+    expect(back.of(call("a"))).toMatchObject({ code: "resolved", notes: "refund of 68", savedAt: NOW });
+  });
+
+  it("does not take for saved what was typed while the saving was under way", () => {
+    const drafts = reload();
+    drafts.of(call("a"));
+    drafts.write("a", { code: "resolved", notes: "refund of 68 and" });
+    drafts.saved({ callId: "a", code: "resolved", notes: "refund of 68" }, NOW);
+    expect(drafts.unsaved.map((draft) => draft.notes)).toEqual(["refund of 68 and"]);
   });
 
   it("does not list calls about which nothing was written", () => {

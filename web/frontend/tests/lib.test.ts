@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import { OffsetEstimate } from "@/lib/clock";
-import { clockTime, dateTime, duration, masked, maskedName, percent, phoneNumber, soFar, urgency } from "@/lib/format";
+import { clockTime, dateTime, duration, languageName, masked, maskedName, percent, phoneNumber, soFar, urgency } from "@/lib/format";
 import { actionOf, CHORDS, chordLabel } from "@/lib/keys";
 import { applyChanges, applySnapshot, makeTables } from "@/lib/tables";
 
@@ -71,6 +71,10 @@ describe("figures", () => {
     expect(
       ["(0755) 1234-5678", "+86.138.0013.8000", "tel:13800138000", "138_0013_8000 王芳", "ICBC 95588"].map(maskedName),
     ).toEqual(["0755****5678", "+86138****8000", "tel:138****8000", "138****8000 王芳", "ICBC 95588"]);
+  });
+
+  it("names languages, and shows what the dialplan calls one as it is", () => {
+    expect(["ja", "zh_CN", "x"].map((tag) => languageName(tag, "en"))).toEqual(["Japanese", "zh_CN", "x"]);
   });
 
   it("leaves today's date out", () => {

@@ -6,6 +6,7 @@ import { reactiveLink } from "@/stores/link";
 
 const ticker = vi.hoisted(() => ({ beat: (): void => undefined }));
 vi.mock("@/lib/beat", () => ({
+  onWake: () => () => undefined,
   onBeat: (beat: () => void) => {
     ticker.beat = beat;
     return () => undefined;

@@ -60,6 +60,7 @@ function world() {
     changes: vi.fn<LiveListener["changes"]>(),
     stamp: vi.fn<LiveListener["stamp"]>(),
     state: vi.fn<LiveListener["state"]>(),
+    ended: vi.fn<LiveListener["ended"]>(),
   };
   const link = new LiveLink("ws://here", "desk", listener, parts);
   const last = (): FakeSocket => sockets.at(-1) as FakeSocket;
@@ -93,7 +94,7 @@ describe("the live link", () => {
       pauses.push(timers[0]?.after ?? 0);
       runTimer();
     }
-    expect(pauses).toEqual([375, 750, 1500, 3000, 6000, 7500, 7500, 7500]);
+    expect(pauses).toEqual([375, 750, 1500, 3000, 3000, 3000, 3000, 3000]);
     last().opens();
     last().says(SNAPSHOT);
     last().dies();
@@ -103,7 +104,7 @@ describe("the live link", () => {
   it("jitters between half and the whole pause", () => {
     expect(pauseBefore(0, 0)).toBe(250);
     expect(pauseBefore(0, 1)).toBe(500);
-    expect(pauseBefore(30, 1)).toBe(10_000);
+    expect(pauseBefore(30, 1)).toBe(4_000);
   });
 
   it("gives up a link on which the server fell silent", () => {
@@ -116,6 +117,46 @@ describe("the live link", () => {
     beat();
     expect(listener.state).toHaveBeenLastCalledWith("waiting", 0.375);
     expect(timers).toHaveLength(1);
+  });
+
+  it("takes no more than six seconds for it: silence of four, looked for every two", () => {
+    const { link, last, clock, beat, listener } = world();
+    link.open();
+    last().opens();
+    last().says(SNAPSHOT);
+    last().says({ type: "alive", now: 100 });
+    clock.milliseconds = 4000;
+    beat();
+    expect(listener.state).toHaveBeenLastCalledWith("live", 0);
+    clock.milliseconds = 6000;
+    beat();
+    expect(listener.state).toHaveBeenLastCalledWith("waiting", 0.375);
+  });
+
+  it("gives up a link that opens and then says nothing", () => {
+    const { link, last, clock, beat, listener } = world();
+    link.open();
+    last().opens();
+    clock.milliseconds = 8000;
+    beat();
+    expect(listener.state).toHaveBeenLastCalledWith("waiting", 0.375);
+  });
+
+  it("begins anew at once after a sleep, whatever the old connection seems to be", () => {
+    const { link, last, sockets, listener } = world();
+    link.open();
+    last().opens();
+    last().says(SNAPSHOT);
+    link.renew();
+    expect(sockets).toHaveLength(2);
+    sockets[0]?.says({ ...SNAPSHOT, seq: 99 }); // of the old one nothing counts
+    expect(listener.snapshot).toHaveBeenCalledTimes(1);
+    last().opens();
+    last().says(SNAPSHOT);
+    expect(listener.state).toHaveBeenLastCalledWith("live", 0);
+    link.close();
+    link.renew();
+    expect(sockets).toHaveLength(2);
   });
 
   it("gives up an attempt that never opens", () => {
@@ -140,7 +181,37 @@ describe("the live link", () => {
     last().opens();
     last().dies(4401);
     expect(listener.state).toHaveBeenLastCalledWith("closed", 0);
+    expect(listener.ended).toHaveBeenLastCalledWith("session");
     expect(timers).toHaveLength(0);
+  });
+
+  it.each([
+    [4409, "elsewhere"],
+    [4423, "in_call"],
+  ])("does not come back by itself to a desk that is in another browser (%d)", (code, end) => {
+    const { link, last, listener, timers } = world();
+    link.open();
+    last().opens();
+    last().dies(code);
+    expect(listener.ended).toHaveBeenLastCalledWith(end);
+    expect(timers).toHaveLength(0);
+  });
+
+  it("asks for the desk until it came, and no more", () => {
+    const { link, last, runTimer } = world();
+    link.open(true);
+    for (const asked of [true, true]) {
+      last().opens();
+      expect(last().sent[0]).toEqual({ type: "subscribe", topics: ["desk"], take: asked });
+      last().dies();
+      runTimer();
+    }
+    last().opens();
+    last().says(SNAPSHOT);
+    last().dies();
+    runTimer();
+    last().opens();
+    expect(last().sent[0]).toEqual({ type: "subscribe", topics: ["desk"] });
   });
 
   it("tries at once when it is told that the network is back", () => {

@@ -1,6 +1,8 @@
 /** Our phone over a JsSIP that misbehaves as the real one does. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
+import type { Socket } from "jssip/lib/Socket";
+
 import { JsSipPhone } from "@/phone/jssip";
 import { MicrophoneGate } from "@/phone/microphone";
 import type { PhoneCall, PhoneTrouble } from "@/phone/phone";
@@ -20,8 +22,20 @@ class Emitter {
   }
 }
 
-const track = { enabled: true, stop: vi.fn(), addEventListener: vi.fn() };
+const track = { kind: "audio", enabled: true, stop: vi.fn(), addEventListener: vi.fn() };
 const stream = { getAudioTracks: () => [track], getTracks: () => [track] };
+const other = {
+  ...{ kind: "audio", enabled: true, label: "Desk microphone" },
+  ...{ stop: vi.fn(), addEventListener: vi.fn() },
+};
+const otherStream = { getAudioTracks: () => [other], getTracks: () => [other] };
+
+/** The browser says that this track's device was pulled out. */
+function unplug(pulled: typeof track): void {
+  for (const [name, handler] of pulled.addEventListener.mock.calls as [string, () => void][]) {
+    if (name === "ended") handler();
+  }
+}
 
 /** Toggles the track by itself and ends the call when a hold fails, as JsSIP 3.13 does. */
 class FakeSession extends Emitter {
@@ -34,6 +48,8 @@ class FakeSession extends Emitter {
   answered: unknown = null;
   endedWith: unknown = null;
   busy = false;
+  sender = { track, replaceTrack: vi.fn().mockResolvedValue(undefined) };
+  connection = { getSenders: () => [this.sender], getTransceivers: () => [] };
 
   answer(options: unknown): void {
     this.answered = options;
@@ -58,6 +74,7 @@ class FakeSession extends Emitter {
   }
 
   sendDTMF = vi.fn();
+  sendRequest = vi.fn();
 
   private renegotiate(wanted: boolean, done?: () => void): boolean {
     if (this.busy || this.local === wanted) return false;
@@ -86,10 +103,15 @@ class FakeSession extends Emitter {
 class FakeUA extends Emitter {
   start = vi.fn();
   stop = vi.fn();
+  connected = true;
+  isConnected = (): boolean => this.connected;
+  sendOptions = vi.fn();
+  register = vi.fn();
 }
 
 function phone() {
   const ua = new FakeUA();
+  const wire: { socket: Socket | null } = { socket: null };
   const calls: (PhoneCall | null)[] = [];
   const troubles: PhoneTrouble[] = [];
   const lines: string[] = [];
@@ -101,16 +123,20 @@ function phone() {
       trouble: (trouble) => troubles.push(trouble),
     },
     audio,
-    () => ua as never,
+    (_account, socket) => {
+      wire.socket = socket;
+      return ua as never;
+    },
   );
   made.start({ uri: "sip:8001@pbx", ws_url: "ws://pbx/ws", user: "8001", password: "x" });
   const session = new FakeSession();
   const now = (): PhoneCall | null => calls.at(-1) ?? null;
-  return { made, ua, session, calls, troubles, lines, now };
+  return { made, ua, wire, session, calls, troubles, lines, now };
 }
 
-async function talking() {
+async function talking(microphone: string | null = null) {
   const parts = phone();
+  await parts.made.useMicrophone(microphone);
   parts.ua.emit("newRTCSession", { session: parts.session });
   await parts.made.answer();
   parts.session.emit("accepted");
@@ -118,12 +144,131 @@ async function talking() {
 }
 
 beforeEach(() => {
+  vi.useRealTimers();
   track.enabled = true;
   track.stop.mockClear();
+  track.addEventListener.mockClear();
+  other.enabled = true;
   vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: () => Promise.resolve(stream) } });
 });
 
+describe("the line after the network was away", () => {
+  function asked() {
+    vi.useFakeTimers();
+    const parts = phone();
+    const socket = parts.wire.socket as Socket;
+    socket.disconnect = vi.fn();
+    socket.ondisconnect = vi.fn();
+    parts.made.prove();
+    const [, , { eventHandlers }] = parts.ua.sendOptions.mock.lastCall as [
+      string,
+      string,
+      { eventHandlers: { succeeded(): void; failed(event: { cause: string }): void } },
+    ];
+    return { ...parts, socket, eventHandlers };
+  }
+
+  it.each([
+    ["answers", ({ succeeded }: { succeeded(): void }) => succeeded()],
+    ["refuses", ({ failed }: { failed(event: { cause: string }): void }) => failed({ cause: "Rejected" })],
+  ])("stays where the PBX %s", (_what, answer) => {
+    const { socket, eventHandlers } = asked();
+    answer(eventHandlers);
+    vi.advanceTimersByTime(60_000);
+    expect(socket.disconnect).not.toHaveBeenCalled();
+  });
+
+  it("is made anew where nobody answers for four seconds", () => {
+    const { socket } = asked();
+    vi.advanceTimersByTime(4000);
+    expect(socket.disconnect).toHaveBeenCalledTimes(1);
+    expect(socket.ondisconnect).toHaveBeenCalledWith(true);
+  });
+
+  it("is left to JsSIP where it is known to be lost", () => {
+    const { made, ua } = phone();
+    ua.connected = false;
+    made.prove();
+    made.register();
+    expect(ua.sendOptions).not.toHaveBeenCalled();
+    expect(ua.register).not.toHaveBeenCalled();
+    ua.connected = true;
+    made.register();
+    expect(ua.register).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("a call over which the line was lost", () => {
+  async function asked() {
+    const parts = phone();
+    parts.ua.emit("newRTCSession", { session: parts.session });
+    parts.ua.emit("registered");
+    expect(parts.session.sendRequest).not.toHaveBeenCalled(); // nothing to ask for while it rings
+    await parts.made.answer();
+    parts.session.emit("accepted");
+    parts.ua.emit("registered");
+    const [method, { eventHandlers }] = parts.session.sendRequest.mock.lastCall as [
+      string,
+      { eventHandlers: { onDialogError(): void } },
+    ];
+    expect(method).toBe("UPDATE");
+    return { ...parts, eventHandlers };
+  }
+
+  it("goes on where the PBX knows it, who is asked again when a lost goodbye is given up", async () => {
+    vi.useFakeTimers();
+    const { session } = await asked();
+    vi.advanceTimersByTime(35_000);
+    expect(session.sendRequest).toHaveBeenCalledTimes(3); // twice for the last, once for the first
+    expect(session.ended).toBe(false);
+  });
+
+  it("is over where the PBX does not", async () => {
+    const { session, calls, eventHandlers } = await asked();
+    eventHandlers.onDialogError();
+    expect(session.ended).toBe(true);
+    expect(calls.at(-1)).toBeNull();
+  });
+});
+
 describe("the phone", () => {
+  it("takes the chosen microphone, and changes it in a call as shut as it was", async () => {
+    const getUserMedia = vi.fn().mockResolvedValueOnce(stream).mockResolvedValue(otherStream);
+    vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
+    const { made, session, now } = await talking("headset");
+    expect(getUserMedia.mock.lastCall?.[0]).toMatchObject({ audio: { deviceId: { exact: "headset" } } });
+    made.mute(true);
+    await made.useMicrophone("desk");
+    expect(getUserMedia.mock.lastCall?.[0]).toMatchObject({ audio: { deviceId: { exact: "desk" } } });
+    expect(session.sender.replaceTrack).toHaveBeenCalledWith(other);
+    expect(track.stop).toHaveBeenCalled();
+    expect(other.enabled).toBe(false);
+    made.mute(false);
+    expect(other.enabled).toBe(true);
+    expect(now()?.state).toBe("talking");
+  });
+
+  it("talks on with another microphone when one is unplugged, and says so", async () => {
+    const getUserMedia = vi.fn().mockResolvedValueOnce(stream).mockResolvedValue(otherStream);
+    vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
+    const { session, troubles } = await talking();
+    unplug(track);
+    await vi.waitFor(() => expect(troubles).toHaveLength(1));
+    expect(session.sender.replaceTrack).toHaveBeenCalledWith(other);
+    expect(troubles).toEqual([{ kind: "microphone_changed", label: "Desk microphone" }]);
+  });
+
+  it("says when the last microphone is unplugged; the call goes on", async () => {
+    const none = new DOMException("none", "NotFoundError");
+    const getUserMedia = vi.fn().mockResolvedValueOnce(stream).mockRejectedValue(none);
+    vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
+    const { session, troubles, now } = await talking();
+    unplug(track);
+    await vi.waitFor(() => expect(troubles).toEqual([{ kind: "microphone_lost" }]));
+    expect(session.ended).toBe(false);
+    expect(now()?.state).toBe("talking");
+  });
+
   it("rings with what SIP says of the caller, answers with the microphone, asks no STUN", async () => {
     const { made, ua, session, now } = phone();
     ua.emit("newRTCSession", { session });

@@ -70,8 +70,10 @@ def test_a_failed_command_shows_its_last_lines():
 
 
 def test_an_interrupted_command_ends_its_step_first(ctrl_c: None, tmp_path: Path):
-    told = "trap 'touch ended; exit 130' INT; kill -INT $PPID"
-    step = f"{told}; for n in $(seq 500); do sleep 0.02; done"
+    # First more than a pipe holds: only who listens is interrupted. And again, as one would: a
+    # signal that comes just before a read() does not end it.
+    told = "trap 'touch ended; exit 130' INT; head -c 200000 /dev/zero"
+    step = f"{told}; for n in 1 2 3 4 5 6 7 8 9; do kill -INT $PPID; sleep 0.5; done"
     with pytest.raises(KeyboardInterrupt):
         run(["sh", "-c", step], folder=tmp_path)
     assert (tmp_path / "ended").exists()

@@ -13,12 +13,12 @@ export interface CallFilter {
   caller_of?: string;
 }
 
-export function readCalls(filter: CallFilter, limit: number, cursor?: string): Promise<CallPage> {
+export function readCalls(filter: CallFilter, limit: number, cursor: string | null = null): Promise<CallPage> {
   const query = new URLSearchParams({ limit: String(limit) });
   for (const [key, value] of Object.entries(filter)) {
     if (value !== undefined && value !== "") query.set(key, String(value));
   }
-  if (cursor) query.set("cursor", cursor);
+  if (cursor !== null) query.set("cursor", cursor);
   return call<CallPage>("GET", `/calls?${query.toString()}`);
 }
 

@@ -1,4 +1,6 @@
 /** Requests to the server: JSON in and out, the CSRF header, and errors with what to do about them. */
+import { parsePlain } from "@/lib/plain";
+
 import type { Problem } from "./types";
 
 const TIMEOUT_MS = 10_000;
@@ -33,7 +35,13 @@ export function whenSignedOut(handler: () => void): void {
   onSignedOut = handler;
 }
 
-type Method = "GET" | "POST" | "PUT" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+export interface CallOptions {
+  /** Ends the request early; it then fails with code "cancelled". */
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}
 
 async function problemOf(response: Response): Promise<Problem> {
   const fallback: Problem = {
@@ -42,7 +50,7 @@ async function problemOf(response: Response): Promise<Problem> {
     code: `http_${response.status}`,
   };
   try {
-    return { ...fallback, ...((await response.json()) as Partial<Problem>) };
+    return { ...fallback, ...(parsePlain(await response.text()) as Partial<Problem>) };
   } catch {
     return fallback; // A proxy in between answers in HTML.
   }
@@ -50,22 +58,37 @@ async function problemOf(response: Response): Promise<Problem> {
 
 /**
  * @param path below /api/v1
- * @throws ApiError on any answer but 2xx, and when none came within ten seconds.
+ * @param body sent as JSON, a file as it is
+ * @throws ApiError on any answer but 2xx, and when none came in time (ten seconds unless told).
  */
-export async function call<T>(method: Method, path: string, body?: unknown): Promise<T> {
+export async function call<T>(
+  method: Method,
+  path: string,
+  body?: unknown,
+  options: CallOptions = {},
+): Promise<T> {
   const headers: Record<string, string> = { "Accept-Language": caller.language };
   if (method !== "GET") headers["X-Zuoxi-Csrf"] = caller.csrf;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const file = body instanceof Blob;
+  if (body !== undefined) {
+    headers["Content-Type"] = file ? "application/octet-stream" : "application/json";
+  }
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
   let response: Response;
+  let text = "";
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
       headers,
-      body: body === undefined ? null : JSON.stringify(body),
+      body: body === undefined ? null : file ? body : JSON.stringify(body),
       credentials: "same-origin",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
     });
+    if (response.ok) text = await response.text(); // It may break off after its head came.
   } catch (cause) {
+    if (options.signal?.aborted) {
+      throw new ApiError({ title: String(cause), status: 0, code: "cancelled" });
+    }
     throw new ApiError({ title: String(cause), status: 0, code: "network" });
   }
   if (!response.ok) {
@@ -73,6 +96,5 @@ export async function call<T>(method: Method, path: string, body?: unknown): Pro
     if (response.status === 401 && path !== "/session") onSignedOut();
     throw new ApiError(problem);
   }
-  const text = await response.text();
-  return (text === "" ? undefined : JSON.parse(text)) as T;
+  return (text === "" ? undefined : parsePlain(text)) as T;
 }

@@ -2,10 +2,14 @@
  * The live link: one WebSocket with one topic. It gets a snapshot, then changes by sequence, and
  * comes back by itself with growing, jittered pauses. It knows nothing of screens.
  */
+import { parsePlain } from "@/lib/plain";
+
 import type { ServerMessage, Tables } from "./types";
 
 export type LiveState = "connecting" | "live" | "waiting" | "closed";
 export type Topic = "desk" | "floor";
+/** The session is over; or the desk is in another browser, maybe with a call, and cannot be taken then. */
+export type LiveEnd = "session" | "elsewhere" | "in_call";
 
 export interface LiveListener {
   /** A whole new picture. */
@@ -15,6 +19,8 @@ export interface LiveListener {
   /** The server's stamp on a message that just arrived, epoch seconds. */
   stamp(now: number): void;
   state(state: LiveState, retryInSeconds: number): void;
+  /** The server closed the link for good. */
+  ended(end: LiveEnd): void;
 }
 
 /** The parts of the world that tests replace. */
@@ -29,12 +35,21 @@ export interface LiveWorld {
 }
 
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
-const SILENCE_MS = 7_000;
-/** Close codes of the server: the session ended, or it never was one. */
-const FINAL_CODES = new Set([4401, 4403]);
+/** So that all panels are back within five seconds of a server that starts anew. */
+const LONGEST_PAUSE_MS = 4_000;
+/** The server says something every 2 s; checked every 2 s, a dead link is found within 6 s. */
+const SILENCE_MS = 4_000;
+/** So long a link may take from its first try to the server's first beat. */
+const CONNECT_MS = 7_000;
+/** Close codes of the server after which coming back by itself would be wrong. */
+const FINAL_CODES: Partial<Record<number, LiveEnd>> = {
+  4401: "session",
+  4403: "session",
+  4409: "elsewhere",
+  4423: "in_call",
+};
 
-/** Pause before the given attempt (0 is the first): doubles up to ten seconds, half of it random. */
+/** Pause before the given attempt (0 is the first): doubles up to four seconds, half of it random. */
 export function pauseBefore(attempt: number, random: number): number {
   const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
   return ceiling / 2 + (ceiling / 2) * random;
@@ -49,6 +64,7 @@ export class LiveLink {
   private cancelRetry: () => void = () => undefined;
   private stopBeat: () => void = () => undefined;
   private closed = true;
+  private taking = false;
 
   constructor(
     private readonly url: string,
@@ -57,9 +73,11 @@ export class LiveLink {
     private readonly world: LiveWorld,
   ) {}
 
-  open(): void {
+  /** @param take have the desk here, also if it is in another browser; until it came. */
+  open(take = false): void {
     if (!this.closed) return;
     this.closed = false;
+    this.taking = take;
     this.attempt = 0;
     this.stopBeat = this.world.beat(() => this.onBeat());
     this.connect();
@@ -80,6 +98,15 @@ export class LiveLink {
     this.connect();
   }
 
+  /** After a sleep: what is there may be dead without knowing it. */
+  renew(): void {
+    if (this.closed) return;
+    this.cancelRetry();
+    this.drop();
+    this.attempt = 0;
+    this.connect();
+  }
+
   private connect(): void {
     this.listener.state("connecting", 0);
     const socket = this.world.open(this.url);
@@ -88,11 +115,11 @@ export class LiveLink {
     this.serverBeats = false;
     this.lastHeard = this.world.now();
     socket.onopen = () => {
-      this.send({ type: "subscribe", topics: [this.topic] });
+      this.send({ type: "subscribe", topics: [this.topic], ...(this.taking ? { take: true } : {}) });
       this.send({ type: "alive" });
     };
     socket.onmessage = (event: MessageEvent<string>) => {
-      if (socket === this.socket) this.receive(JSON.parse(event.data) as ServerMessage);
+      if (socket === this.socket) this.receive(parsePlain(event.data) as ServerMessage);
     };
     socket.onclose = (event: CloseEvent) => {
       if (socket === this.socket) this.lost(event.code);
@@ -107,6 +134,7 @@ export class LiveLink {
     } else if (message.type === "snapshot") {
       this.sequence = message.seq;
       this.attempt = 0;
+      this.taking = false;
       this.listener.snapshot(message.rows);
       this.listener.state("live", 0);
     } else if (message.type === "changes" && this.sequence !== null) {
@@ -121,7 +149,7 @@ export class LiveLink {
       return;
     }
     const silent = this.world.now() - this.lastHeard;
-    if (this.serverBeats && silent > SILENCE_MS) {
+    if (silent > (this.serverBeats ? SILENCE_MS : CONNECT_MS)) {
       this.lost(0);
       return;
     }
@@ -130,13 +158,15 @@ export class LiveLink {
 
   /** A half-open network lets a connection attempt hang for minutes. */
   private giveUpConnecting(): void {
-    if (this.socket && this.world.now() - this.lastHeard > SILENCE_MS) this.lost(0);
+    if (this.socket && this.world.now() - this.lastHeard > CONNECT_MS) this.lost(0);
   }
 
   private lost(code: number): void {
     this.drop();
-    if (FINAL_CODES.has(code)) {
+    const end = FINAL_CODES[code];
+    if (end) {
       this.close();
+      this.listener.ended(end);
       return;
     }
     if (this.closed) return;

@@ -3,17 +3,31 @@
  * Times are epoch seconds on the server's clock; durations are seconds.
  */
 
+import type { Customer } from "./customers";
+
 export type Right =
   | "desk.use"
-  | "calls.own"
   | "calls.see"
   | "decisions.see"
   | "floor.see"
   | "agents.force"
   | "alarms.clear"
   | "numbers.see"
+  | "numbers.reveal"
   | "recording.listen"
+  | "customers.see"
+  | "customers.edit"
+  | "customers.manage"
+  | "customers.export"
+  | "customers.fields"
+  | "blacklist.edit"
+  | "people.see"
+  | "people.manage"
+  | "audit.see"
   | "metrics.see";
+
+/** Whose: one's own, those of one's team, everybody's. */
+export type Scope = "own" | "team" | "all";
 export type Role = "agent" | "leader" | "supervisor" | "quality" | "director" | "admin";
 export type Language = "zh-CN" | "en";
 
@@ -24,7 +38,9 @@ export interface Me {
   agent_id: string | null;
   language: string;
   csrf: string;
-  rights: Right[];
+  rights: Partial<Record<Right, Scope>>;
+  /** Somebody else chose the password: nothing else opens before another one is chosen. */
+  must_change_password: boolean;
 }
 
 /** RFC 9457 with our stable `code` and what the reader can do (`action`). */
@@ -37,15 +53,38 @@ export interface Problem {
   action?: string;
   /** With `seat_taken`: who sits there. */
   agent?: string | { id: string; name: string };
+  /** With `invalid`: which of what was sent, as "fields.vin". */
+  errors?: { field: string; code: string; message: string }[];
+  /** With `user_refused`: what is not acceptable. */
+  reason?: string;
+  /** With `customer_changed`: the customer as it is now. */
+  customer?: Customer;
+  /** With `number_taken`: whose number it is. */
+  customer_id?: string;
+  name?: string;
 }
 
 export type Titles = Record<string, string>;
+
+/** From where on a figure warns, and from where on it is an alarm; null: never. */
+export interface Limit {
+  warn: number | null;
+  alarm: number | null;
+}
+
+/** Of the service level both are floors: below them it is too low. */
+export interface QueueLimits {
+  waiting: Limit;
+  longest_wait_seconds: Limit;
+  service_level: Limit;
+}
 
 export interface QueueInfo {
   name: string;
   title: Titles;
   service_level_seconds: number;
   service_level_target: number;
+  limits: QueueLimits;
   dispositions: string[];
   wrap_up_limit_seconds: number;
 }
@@ -98,7 +137,13 @@ export interface AgentToday {
   calls: number;
   talk_seconds: number;
   missed: number;
-  average_seconds?: number | null;
+}
+
+/** The agent's own figures. `spent`: seconds per state, up to when the present one began. */
+export interface OwnToday extends AgentToday {
+  average_seconds: number | null;
+  began_at: number;
+  spent: Partial<Record<AgentState, number>>;
 }
 
 /** Table `me` of topic desk. */
@@ -111,7 +156,7 @@ export interface MeRow {
   next_reason: string | null;
   extension: string | null;
   phone_reachable: boolean;
-  today: AgentToday;
+  today: OwnToday;
 }
 
 export interface OfferRow {
@@ -173,8 +218,22 @@ export interface FloorQueueRow {
   answered_today: number;
   abandoned_today: number;
   offered_today: number;
+  answered_in_time_today: number;
+  judged_today: number;
   service_level_today: number | null;
+  /** Of the last half hour, of `judged_now` callers. */
+  service_level_now: number | null;
+  judged_now: number;
+  unheard_today: Unheard | null;
   expected_wait_seconds: number | null;
+}
+
+/** What the day's gaps leave open. */
+export interface Unheard {
+  /** Calls that came and went unheard; null: nobody can say. */
+  calls_at_most: number | null;
+  /** Callers who were gone after a gap, answered or not. */
+  ends_unknown: number;
 }
 
 export interface FloorAgentRow {
@@ -224,12 +283,53 @@ export interface LinkRow {
   journal_behind: number;
 }
 
+/** A quarter of an hour that still changes; `queue` null: all together. */
+export interface TrendRow {
+  queue: string | null;
+  begin: number;
+  offered: number;
+  answered: number;
+  abandoned: number;
+  service_level: number | null;
+  waiting_most: number;
+  ready_mean: number | null;
+}
+
+/** Nothing was heard from the PBX. */
+export interface GapRow {
+  from_at: number;
+  to_at: number;
+  reason: string;
+}
+
+export interface TrendSeries {
+  queue: string | null;
+  offered: number[];
+  answered: number[];
+  abandoned: number[];
+  service_level: (number | null)[];
+  waiting_most: number[];
+  ready_mean: (number | null)[];
+}
+
+/** A day by quarters of an hour, as GET /trends gives it. */
+export interface Trends {
+  day: string;
+  begin: number;
+  end: number;
+  quarter_seconds: number;
+  series: TrendSeries[];
+  gaps: GapRow[];
+}
+
 export interface FloorTables {
   queues: FloorQueueRow;
   agents: FloorAgentRow;
   waiting: WaitingRow;
   alarms: AlarmRow;
   link: LinkRow;
+  trends: TrendRow;
+  gaps: GapRow;
 }
 
 export type Tables = Record<string, Record<string, unknown>>;

@@ -1,20 +1,23 @@
 /** Doing something that the server may refuse: busy while it runs, the problem beside the button. */
-import { readonly, ref, shallowRef, type DeepReadonly, type Ref } from "vue";
+import { readonly, ref, shallowRef, type Ref } from "vue";
 
 import { ApiError } from "@/api/http";
 import type { Problem } from "@/api/types";
 
 export interface Act {
   busy: Readonly<Ref<boolean>>;
-  problem: Readonly<Ref<DeepReadonly<Problem> | null>>;
+  problem: Readonly<Ref<Readonly<Problem> | null>>;
   /** @returns whether it succeeded. A second run while busy is not started. */
   run(work: () => Promise<unknown>): Promise<boolean>;
+  /** As `run`, but the latest that is wished for while busy runs next; nobody hears how it went. */
+  runNext(work: () => Promise<unknown>): Promise<boolean>;
   clear(): void;
 }
 
 export function useAct(): Act {
   const busy = ref(false);
   const problem = shallowRef<Problem | null>(null);
+  let waiting: (() => Promise<unknown>) | null = null;
 
   async function run(work: () => Promise<unknown>): Promise<boolean> {
     if (busy.value) return false;
@@ -29,8 +32,17 @@ export function useAct(): Act {
       return false;
     } finally {
       busy.value = false;
+      const next = waiting;
+      waiting = null;
+      if (next) void run(next);
     }
   }
 
-  return { busy: readonly(busy), problem, run, clear: () => (problem.value = null) };
+  async function runNext(work: () => Promise<unknown>): Promise<boolean> {
+    if (!busy.value) return run(work);
+    waiting = work;
+    return false;
+  }
+
+  return { busy: readonly(busy), problem, run, runNext, clear: () => (problem.value = null) };
 }

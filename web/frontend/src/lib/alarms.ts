@@ -11,7 +11,7 @@ export interface AlarmGroup {
 }
 
 function kindOf(alarm: AlarmRow): string {
-  return [alarm.level, alarm.code, alarm.params.fault ?? ""].join(":");
+  return [alarm.level, alarm.code, alarm.params.fault ?? "", alarm.params.queue ?? "", alarm.params.figure ?? ""].join(":");
 }
 
 /** Errors first, then the oldest first: a line keeps its place while its count grows. */

@@ -44,7 +44,9 @@ export const now = readonly(tick);
 /** Take a stamp from a message that just arrived. */
 export function observeServerTime(stamp: number): void {
   estimate.observe(stamp, steadyMs() / 1000);
-  tick.value = serverNow();
+  // Every count on the screen follows a step: none where the second that they show is the same.
+  const present = serverNow();
+  if (Math.floor(present) !== Math.floor(tick.value)) tick.value = present;
 }
 
 /** Let `now` run; called once by the application. Steps fall on the server's whole seconds. */

@@ -21,28 +21,41 @@ export function percent(share: number | null | undefined): string {
   return share == null ? "–" : `${Math.round(share * 100)}%`;
 }
 
+const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+const DAYS = { ...HOURS, month: "2-digit", day: "2-digit" } as const;
+const SHAPES = {
+  clock: HOURS,
+  seconds: { ...HOURS, second: "2-digit" },
+  day: DAYS,
+  year: { ...DAYS, year: "numeric" },
+} as const;
+const made = new Map<string, Intl.DateTimeFormat>();
+
+/** Making one takes longer than drawing the line that it stands in: each is made once. */
+function formatter(locale: string, shape: keyof typeof SHAPES): Intl.DateTimeFormat {
+  const key = `${locale} ${shape}`;
+  let known = made.get(key);
+  if (!known) made.set(key, (known = new Intl.DateTimeFormat(locale, SHAPES[shape])));
+  return known;
+}
+
 /** Clock time of an epoch in the browser's zone, with seconds where asked. */
 export function clockTime(at: number, locale: string, withSeconds = false): string {
-  return new Intl.DateTimeFormat(locale, {
-    hour: "2-digit",
-    minute: "2-digit",
-    ...(withSeconds ? { second: "2-digit" } : {}),
-    hourCycle: "h23",
-  }).format(new Date(at * 1000));
+  return formatter(locale, withSeconds ? "seconds" : "clock").format(at * 1000);
 }
 
 /** Date and clock time; today's date is left out. */
 export function dateTime(at: number, locale: string, today: Date = new Date()): string {
   const moment = new Date(at * 1000);
   if (moment.toDateString() === today.toDateString()) return clockTime(at, locale, true);
-  return new Intl.DateTimeFormat(locale, {
-    ...(moment.getFullYear() === today.getFullYear() ? {} : { year: "numeric" }),
-    month: "2-digit",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-  }).format(moment);
+  const thisYear = moment.getFullYear() === today.getFullYear();
+  return formatter(locale, thisYear ? "day" : "year").format(moment);
+}
+
+/** When something is to happen: clock time today, with the date on other days; no seconds. */
+export function dayTime(at: number, locale: string, today: Date = new Date()): string {
+  const sameDay = new Date(at * 1000).toDateString() === today.toDateString();
+  return sameDay ? clockTime(at, locale) : dateTime(at, locale, today);
 }
 
 const MAINLAND_MOBILE = /^(?:\+?86)?(1\d{2})([\d*]{4})(\d{4})$/;
@@ -66,6 +79,19 @@ export function maskedName(name: string): string {
   return name.replace(/[(+]*\d(?:[^\p{L}\p{N}]{0,3}\d){6,}/gu, (number) =>
     masked(number.replace(/[^\d+]/g, "")),
   );
+}
+
+const languages = new Map<string, Intl.DisplayNames>();
+
+/** A language's name, the tag itself where it is none: it comes from the dialplan. */
+export function languageName(tag: string, locale: string): string {
+  try {
+    let names = languages.get(locale);
+    if (!names) languages.set(locale, (names = new Intl.DisplayNames([locale], { type: "language" })));
+    return names.of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
 }
 
 /** How far a count is past its limit: calm, over it, or at twice the limit. */

@@ -48,7 +48,8 @@ export function chordLabel(action: KeyAction): string {
   return [ctrl && "Ctrl", alt && "Alt", key].filter(Boolean).join("+");
 }
 
-function typing(target: EventTarget | null): boolean {
+/** Whether keys go into a field there. */
+export function typing(target: EventTarget | null): boolean {
   const element = target as Partial<Element> | null;
   return element?.closest?.("input, textarea, select") != null;
 }

@@ -23,11 +23,21 @@ export function writeText(key: string, value: string | null): boolean {
 
 /** A value kept as JSON, null when there is none or it cannot be read. */
 export function readJson(key: string): unknown {
-  const text = readText(key);
+  return parsed(readText(key));
+}
+
+function parsed(text: string | null): unknown {
   if (text === null) return null;
   try {
     return JSON.parse(text) as unknown;
   } catch {
     return null;
   }
+}
+
+/** Hear of every value that another tab writes, as JSON: the key, what is kept now and before. */
+export function onOtherTab(hear: (key: string, now: unknown, before: unknown) => void): void {
+  window.addEventListener("storage", ({ key, newValue, oldValue }) => {
+    if (key?.startsWith(PREFIX)) hear(key.slice(PREFIX.length), parsed(newValue), parsed(oldValue));
+  });
 }

@@ -7,9 +7,11 @@ import type {
   RTCSession,
   TerminateOptions,
 } from "jssip/lib/RTCSession";
+import type { Socket } from "jssip/lib/Socket";
 import type { IncomingRTCSessionEvent, OutgoingRTCSessionEvent, UA } from "jssip/lib/UA";
 
 import type { SipAccount } from "@/api/types";
+import { plain } from "@/lib/plain";
 
 import { MicrophoneGate, NoMicrophone, openMicrophone } from "./microphone";
 import type { LineState, Phone, PhoneCall, PhoneListener } from "./phone";
@@ -23,11 +25,30 @@ const FINAL_REFUSALS = new Set([401, 403, 404, 407]);
 const HOLD_FAILED = "Hold Failed";
 const RESUME_FAILED = "Unhold Failed";
 
-type MakeUA = (account: SipAccount) => UA;
+/** So long the PBX may take to say that it is there. */
+const PROOF_MS = 4000;
+/** A goodbye that nobody answers is repeated for 32 s (RFC 3261, timer F); so long the call is known. */
+const GOODBYE_LOST_MS = 35_000;
+const UNANSWERED = new Set<string>([JsSIP.C.causes.REQUEST_TIMEOUT, JsSIP.C.causes.CONNECTION_ERROR]);
 
-function makeUA(account: SipAccount): UA {
+/** What JsSIP has and its types leave out. */
+interface Asking {
+  sendOptions(target: string, body: string, options: { eventHandlers: object }): void;
+}
+
+interface Requesting {
+  readonly contact: string;
+  sendRequest(
+    method: string,
+    options: { extraHeaders: string[]; eventHandlers: { onDialogError(): void } },
+  ): void;
+}
+
+type MakeUA = (account: SipAccount, socket: Socket) => UA;
+
+function makeUA(account: SipAccount, socket: Socket): UA {
   return new JsSIP.UA({
-    sockets: [new JsSIP.WebSocketInterface(account.ws_url)],
+    sockets: [socket],
     uri: account.uri,
     authorization_user: account.user,
     password: account.password,
@@ -58,9 +79,12 @@ const nameOf = ({ mimeType, clockRate }: { mimeType: string; clockRate: number }
 
 export class JsSipPhone implements Phone {
   private ua: UA | null = null;
+  private socket: Socket | null = null;
+  private account: SipAccount | null = null;
   private session: RTCSession | null = null;
   private current: PhoneCall | null = null;
   private readonly gate = new MicrophoneGate();
+  private microphone: string | null = null;
 
   /**
    * @param audio plays the caller.
@@ -74,14 +98,22 @@ export class JsSipPhone implements Phone {
 
   start(account: SipAccount): void {
     this.stop();
-    const ua = this.make(account);
+    const socket = new JsSIP.WebSocketInterface(account.ws_url);
+    const ua = this.make(account, socket);
     this.ua = ua;
+    this.socket = socket;
+    this.account = account;
     this.listener.line("connecting");
     const line = (state: LineState): void => {
       if (this.ua === ua) this.listener.line(state);
     };
     ua.on("connecting", () => line("connecting"));
-    ua.on("registered", () => line("registered"));
+    ua.on("registered", () => {
+      line("registered");
+      if (this.ua !== ua) return;
+      this.proveCall();
+      setTimeout(() => this.ua === ua && this.proveCall(), GOODBYE_LOST_MS);
+    });
     ua.on("unregistered", () => line("lost"));
     ua.on("disconnected", () => line("lost"));
     ua.on("registrationFailed", (event) => {
@@ -106,7 +138,7 @@ export class JsSipPhone implements Phone {
     this.change({ state: "answering" });
     let stream: MediaStream;
     try {
-      stream = await openMicrophone();
+      stream = await openMicrophone(this.microphone);
     } catch (error) {
       if (!(error instanceof NoMicrophone)) throw error;
       this.listener.trouble({ kind: "microphone", cause: error.state });
@@ -118,10 +150,95 @@ export class JsSipPhone implements Phone {
       return;
     }
     this.gate.guard(stream.getAudioTracks());
-    for (const track of stream.getAudioTracks()) {
-      track.addEventListener("ended", () => this.listener.trouble({ kind: "microphone_lost" }));
-    }
+    this.replaceWhenLost(session, stream);
     session.answer({ mediaStream: stream, pcConfig: { iceServers: [] } });
+  }
+
+  prove(): void {
+    const { ua, socket, account } = this;
+    if (!ua?.isConnected() || !socket || !account) return; // JsSIP is at it already.
+    // JsSIP believes in a socket until the browser closes it, which can take a quarter of an hour.
+    const drop = (): void => {
+      clearTimeout(timer);
+      if (this.ua !== ua || !ua.isConnected()) return;
+      socket.disconnect();
+      socket.ondisconnect(true);
+    };
+    const timer = setTimeout(drop, PROOF_MS);
+    (ua as UA & Asking).sendOptions(account.uri, "", {
+      eventHandlers: {
+        succeeded: () => clearTimeout(timer),
+        failed: ({ cause }: { cause: string }) => (UNANSWERED.has(cause) ? drop() : clearTimeout(timer)),
+      },
+    });
+  }
+
+  /**
+   * The PBX's goodbye is lost where the network was away: ask whether it still knows our call. By an
+   * UPDATE that changes nothing; OPTIONS is answered for calls that are no more, too.
+   */
+  private proveCall(): void {
+    const session = this.session;
+    if (!session || this.current?.state !== "talking") return;
+    const requesting = session as RTCSession & Requesting;
+    requesting.sendRequest(JsSIP.C.UPDATE, {
+      extraHeaders: [`Contact: ${requesting.contact}`],
+      eventHandlers: { onDialogError: () => session.terminate() },
+    });
+  }
+
+  register(): void {
+    if (this.ua?.isConnected()) this.ua.register();
+  }
+
+  async useMicrophone(id: string | null): Promise<void> {
+    if (this.microphone === id) return;
+    this.microphone = id;
+    const session = this.session;
+    if (!session || this.current?.state !== "talking") return;
+    try {
+      await this.switchMicrophone(session);
+    } catch (error) {
+      if (!(error instanceof NoMicrophone)) throw error;
+      this.listener.trouble({ kind: "microphone", cause: error.state });
+    }
+  }
+
+  /**
+   * Talk on with the microphone that is wished or left; the old one stays where that fails.
+   *
+   * @returns its name.
+   * @throws NoMicrophone
+   */
+  private async switchMicrophone(session: RTCSession): Promise<string> {
+    const stream = await openMicrophone(this.microphone);
+    const [track] = stream.getAudioTracks();
+    const sender = session.connection?.getSenders().find((each) => each.track?.kind === "audio");
+    if (this.session !== session || !track || !sender) {
+      stream.getTracks().forEach((each) => each.stop());
+      throw new NoMicrophone("missing");
+    }
+    await sender.replaceTrack(track);
+    this.gate.replace([track]);
+    this.replaceWhenLost(session, stream);
+    return track.label;
+  }
+
+  /** A track that we stop ourselves does not tell of its end: these were unplugged. */
+  private replaceWhenLost(session: RTCSession, stream: MediaStream): void {
+    const replace = async (): Promise<void> => {
+      if (this.session !== session) return;
+      try {
+        const label = await this.switchMicrophone(session);
+        this.listener.trouble({ kind: "microphone_changed", label });
+      } catch (error) {
+        if (!(error instanceof NoMicrophone)) throw error;
+        if (this.session === session) this.listener.trouble({ kind: "microphone_lost" });
+      }
+    };
+    for (const track of stream.getAudioTracks()) {
+      track.addEventListener("ended", () => void replace());
+    }
   }
 
   reject(): void {
@@ -186,8 +303,8 @@ export class JsSipPhone implements Phone {
     const identity = session.remote_identity;
     this.current = {
       id: session.id,
-      number: identity.uri.user,
-      name: identity.display_name ?? "",
+      number: plain(identity.uri.user),
+      name: plain(identity.display_name ?? ""),
       state: "ringing",
       muted: false,
       held: false,

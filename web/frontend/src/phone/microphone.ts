@@ -4,8 +4,16 @@
  */
 import type { MicrophoneState } from "./phone";
 
-const CONSTRAINTS: MediaStreamConstraints = {
-  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+const CONSTRAINTS: MediaTrackConstraints = {
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
+};
+const STATES: Partial<Record<string, MicrophoneState>> = {
+  NotAllowedError: "refused",
+  SecurityError: "refused",
+  NotReadableError: "busy",
+  AbortError: "busy",
 };
 
 /** The browser gave no microphone; `state` says why. */
@@ -17,27 +25,37 @@ export class NoMicrophone extends Error {
 }
 
 function reasonOf(error: unknown): MicrophoneState {
-  const name = error instanceof DOMException ? error.name : "";
-  return name === "NotAllowedError" || name === "SecurityError" ? "refused" : "missing";
+  return STATES[error instanceof DOMException ? error.name : ""] ?? "missing";
 }
 
 /**
+ * @param id the wished one; where it is not there, another.
  * @throws NoMicrophone
  */
-export async function openMicrophone(): Promise<MediaStream> {
+export async function openMicrophone(id: string | null = null): Promise<MediaStream> {
   // Outside of a secure context there is no mediaDevices at all.
-  if (!("mediaDevices" in navigator)) throw new NoMicrophone("refused");
+  if (!("mediaDevices" in navigator)) throw new NoMicrophone("insecure");
   try {
-    return await navigator.mediaDevices.getUserMedia(CONSTRAINTS);
+    return await openOneOf(id === null ? [{}] : [{ deviceId: { exact: id } }, {}]);
   } catch (error) {
     throw new NoMicrophone(reasonOf(error));
   }
 }
 
-/** Ask for the microphone and let go of it again: the question comes now, not as a caller waits. */
-export async function tryMicrophone(): Promise<MicrophoneState> {
+/** The first that is there. A mere wish is not always heeded by Chromium. */
+async function openOneOf([first, ...others]: MediaTrackConstraints[]): Promise<MediaStream> {
   try {
-    const stream = await openMicrophone();
+    return await navigator.mediaDevices.getUserMedia({ audio: { ...CONSTRAINTS, ...first } });
+  } catch (error) {
+    if (others.length === 0 || reasonOf(error) !== "missing") throw error;
+    return openOneOf(others);
+  }
+}
+
+/** Ask for the microphone and let go of it again: the question comes now, not as a caller waits. */
+export async function tryMicrophone(id: string | null = null): Promise<MicrophoneState> {
+  try {
+    const stream = await openMicrophone(id);
     stream.getTracks().forEach((track) => track.stop());
     return "granted";
   } catch (error) {
@@ -57,6 +75,13 @@ export class MicrophoneGate {
     this.tracks = tracks;
     this.muted = false;
     this.held = false;
+    this.apply();
+  }
+
+  /** Go on with these tracks instead, as open or shut as the others were. */
+  replace(tracks: readonly MediaStreamTrack[]): void {
+    this.release();
+    this.tracks = tracks;
     this.apply();
   }
 

@@ -26,13 +26,17 @@ export interface PhoneCall {
 
 export type PhoneTrouble =
   | { kind: "microphone"; cause: MicrophoneState }
+  /** The microphone went away in the call; another one, or none, is in use since. */
+  | { kind: "microphone_changed"; label: string }
   | { kind: "microphone_lost" }
+  | { kind: "speaker_changed"; label: string }
   | { kind: "hold_failed" }
   | { kind: "resume_failed" }
   | { kind: "media_failed" }
   | { kind: "answer_failed"; cause: string };
 
-export type MicrophoneState = "unknown" | "granted" | "refused" | "missing";
+/** Whether we have the microphone, else why not: forbidden, none there, another program has it, no TLS. */
+export type MicrophoneState = "unknown" | "granted" | "refused" | "missing" | "busy" | "insecure";
 
 export interface PhoneListener {
   line(state: LineState): void;
@@ -45,6 +49,12 @@ export interface Phone {
   /** Register and stay registered until `stop`. */
   start(account: SipAccount): void;
   stop(): void;
+  /** The network was away: see whether the PBX still answers, else connect and register anew. */
+  prove(): void;
+  /** Register anew: nobody reaches us, though we believe to be registered. */
+  register(): void;
+  /** Which microphone to take from now on, in a call at once; null leaves it to the browser. */
+  useMicrophone(id: string | null): Promise<void>;
   answer(): Promise<void>;
   /** Refuse a ringing call with "busy here". */
   reject(): void;

@@ -1,4 +1,5 @@
-/** The ring: two soft notes, twice, then a pause. Made here, so there is no sound file to load. */
+/** The ring: two soft notes, twice, then a pause. */
+import { playNotes } from "@/lib/notes";
 
 const NOTES = [
   { hertz: 659, at: 0 },
@@ -39,18 +40,6 @@ export class RingTone {
 
   private play(): void {
     const context = this.context;
-    if (context?.state !== "running") return;
-    for (const { hertz, at } of NOTES) {
-      const start = context.currentTime + at;
-      const tone = context.createOscillator();
-      const volume = context.createGain();
-      tone.frequency.value = hertz;
-      volume.gain.setValueAtTime(0, start);
-      volume.gain.linearRampToValueAtTime(LOUDNESS, start + 0.02);
-      volume.gain.exponentialRampToValueAtTime(0.0001, start + NOTE_SECONDS);
-      tone.connect(volume).connect(context.destination);
-      tone.start(start);
-      tone.stop(start + NOTE_SECONDS);
-    }
+    if (context?.state === "running") playNotes(context, NOTES, NOTE_SECONDS, LOUDNESS);
   }
 }

@@ -3,6 +3,7 @@ import { defineStore } from "pinia";
 import { computed, ref, shallowRef, watch } from "vue";
 
 import { ApiError, call } from "@/api/http";
+import type { LiveEnd } from "@/api/live";
 import type { DeskCallRow, DeskTables, OfferRow, Problem, Seat } from "@/api/types";
 import { eyeOfAgent, eyeOfCall, type EyeState } from "@/eye/states";
 import { word } from "@/i18n";
@@ -18,6 +19,20 @@ import { useSession } from "./session";
 
 /** The phone may ring without a card: the server is away and the PBX's own queue rings us. */
 const CARD_PATIENCE_MS = 1500;
+/** The ring waits so long for what the database knows of the caller; it is seldom needed. */
+const CUSTOMER_PATIENCE_MS = 400;
+
+/** So long the phone may still think that it talks when the server says that this is over. */
+const GOODBYE_MS = 3000;
+
+/** So long a caller who was asked back may take to ring. */
+const RETAKE_MS = 15_000;
+const RETAKE_AGAIN_MS = 3000;
+const TALKING_KEY = "talking";
+
+/** The phone may have registered and another one may have taken its place: then it does so again. */
+const UNREACHED_MS = 2000;
+const REGISTER_EVERY_MS = 10_000;
 
 const SEAT_KEY = "extension";
 
@@ -27,16 +42,26 @@ export const useDesk = defineStore("desk", () => {
   const session = useSession();
   const phone = usePhone();
   const drafts = useDrafts();
-  const link = reactiveLink<DeskTables>("desk", ["me", "offers", "calls", "queues"], () =>
-    session.lose(),
-  );
+  const link = reactiveLink<DeskTables>("desk", ["me", "offers", "calls", "queues"], onEnded);
   const seat = ref<Seat | null>(null);
   const seatProblem = shallowRef<Problem | null>(null);
   const answerWhenRinging = ref<string | null>(null);
   const rejecting = ref<string | null>(null);
   const chosenDraft = ref<string | null>(null);
   const cardLate = ref(false);
+  /** The customer's card of the offered call is on its way. */
+  const customerComes = ref(false);
   const vacated = ref(false);
+  const phoneIn = ref("");
+  /** The call that this browser was in when its page was reloaded or its tab closed. */
+  const torn = ref(readText(TALKING_KEY));
+  const retaking = ref(false);
+  /** The desk is in another browser, in a call there or not. */
+  const elsewhere = ref<Exclude<LiveEnd, "session"> | null>(null);
+  /** It was asked for here: a call whose browser is gone comes along. */
+  let fetching = false;
+  /** A seat is on its way, with its phone: no second one is started. */
+  let seating = false;
 
   const me = computed(() => [...link.tables.me.values()][0] ?? null);
   const offer = computed<OfferRow | null>(() => [...link.tables.offers.values()][0] ?? null);
@@ -75,34 +100,67 @@ export const useDesk = defineStore("desk", () => {
 
   async function open(agentId: string): Promise<void> {
     drafts.open(agentId, serverNow());
+    if (phone.call === null) torn.value = readText(TALKING_KEY);
     link.open();
   }
 
   function close(): void {
+    elsewhere.value = null;
+    letGo();
+  }
+
+  function letGo(): void {
     link.close();
     phone.stop();
     seat.value = null;
   }
 
+  /** Work here instead of in the other browser. */
+  function fetchDesk(): void {
+    fetching = true;
+    link.open(true);
+  }
+
+  function onEnded(end: LiveEnd): void {
+    if (end === "session") {
+      session.lose();
+      return;
+    }
+    fetching = false;
+    elsewhere.value = end;
+    if (phone.ringing) phone.reject();
+  }
+
   async function takeSeat(extension: string, confirmTakeover = false): Promise<void> {
     const body = { extension, ...(confirmTakeover ? { confirm_takeover: true } : {}) };
-    const taken = await call<Seat>("POST", "/agent/sign-in", body);
-    seat.value = taken;
-    vacated.value = false;
-    seatProblem.value = null;
-    writeText(SEAT_KEY, extension);
-    if (taken.sip) await phone.start(taken.sip);
+    seating = true;
+    try {
+      const taken = await call<Seat>("POST", "/agent/sign-in", body);
+      seat.value = taken;
+      vacated.value = false;
+      seatProblem.value = null;
+      writeText(SEAT_KEY, extension);
+      if (taken.sip) await phone.start(taken.sip);
+    } finally {
+      seating = false;
+      void resumeSeat(); // It may be ours although the answer was lost.
+    }
   }
 
   /** After a reload the seat is still ours; the phone has to be started again. */
   async function resumeSeat(): Promise<void> {
+    if (seating || seat.value !== null || me.value?.extension == null) return;
+    seating = true;
     try {
       const held = await call<Seat>("GET", "/agent/seat");
       seat.value = held;
+      seatProblem.value = null;
       if (held.sip) await phone.start(held.sip);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       seatProblem.value = error.problem;
+    } finally {
+      seating = false;
     }
   }
 
@@ -169,19 +227,30 @@ export const useDesk = defineStore("desk", () => {
     await call("POST", callPath(row, verb));
   }
 
+  async function retake(row: { call_id: string }): Promise<void> {
+    retaking.value = true;
+    const timer = setTimeout(() => (retaking.value = false), RETAKE_MS);
+    try {
+      await call("POST", callPath(row, "retake"));
+      seatProblem.value = null;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      clearTimeout(timer);
+      retaking.value = false;
+      seatProblem.value = error.problem;
+    }
+  }
+
   function callPath(row: { call_id: string }, verb: string): string {
     return `/agent/calls/${encodeURIComponent(row.call_id)}/${verb}`;
   }
 
   /** Save the draft's outcome; `finish` also ends the wrap-up. The draft stays until it is kept. */
   async function saveOutcome(saving: Draft, finish: boolean): Promise<void> {
-    await call("POST", callPath({ call_id: saving.callId }, "disposition"), {
-      code: saving.code,
-      notes: saving.notes,
-      finish,
-    });
-    drafts.saved(saving.callId, serverNow());
-    if (chosenDraft.value === saving.callId) chosenDraft.value = null;
+    const { callId, code, notes } = saving;
+    await call("POST", callPath({ call_id: callId }, "disposition"), { code, notes, finish });
+    drafts.saved({ callId, code, notes }, serverNow());
+    if (chosenDraft.value === callId) chosenDraft.value = null;
   }
 
   function pickDraft(callId: string | null): void {
@@ -190,9 +259,40 @@ export const useDesk = defineStore("desk", () => {
 
   // --- what follows from what happens
 
+  /** What cut us off from the server may have cut the phone off from the PBX without telling. */
+  watch(link.state, (next, before) => {
+    if (next !== "live" || before === "live") return;
+    elsewhere.value = null;
+    if (fetching && talk.value && phone.call === null) torn.value = talk.value.call_id;
+    fetching = false;
+    phone.prove();
+    void resumeSeat();
+  });
+
+  /** The other browser has the phone now. A call in hand is never cut off for it. */
   watch(
-    () => [phone.ringing, offer.value?.offer_id ?? null] as const,
-    ([ringing, offerId], _before, onCleanup) => {
+    () => elsewhere.value !== null && phone.call === null,
+    (free) => {
+      if (free) letGo();
+    },
+  );
+
+  watch(
+    () =>
+      phone.line === "registered" && link.state.value === "live" && me.value?.phone_reachable === false,
+    (unreached, _before, onCleanup) => {
+      if (!unreached) return;
+      let timer = setTimeout(function again() {
+        phone.register();
+        timer = setTimeout(again, REGISTER_EVERY_MS);
+      }, UNREACHED_MS);
+      onCleanup(() => clearTimeout(timer));
+    },
+  );
+
+  watch(
+    () => [phone.ringing, offer.value?.offer_id ?? null, customerComes.value] as const,
+    ([ringing, offerId, comes], _before, onCleanup) => {
       cardLate.value = false;
       if (!ringing) {
         phone.stopRinging();
@@ -204,13 +304,65 @@ export const useDesk = defineStore("desk", () => {
         void phone.answer();
       } else {
         // Even with the card at hand the ring takes its turn after it: seen first, then heard.
-        const patience = offerId === null ? CARD_PATIENCE_MS : 0;
+        const known = comes ? CUSTOMER_PATIENCE_MS : 0;
+        const patience = offerId === null ? CARD_PATIENCE_MS : known;
         const timer = setTimeout(() => {
           cardLate.value = offerId === null;
           phone.startRinging();
         }, patience);
         onCleanup(() => clearTimeout(timer));
       }
+    },
+  );
+
+  /** Which call the phone is in, as far as the server has said. */
+  watch(
+    () => (phone.inCall ? (talk.value?.call_id ?? null) : ""),
+    (callId) => {
+      if (callId === null || callId === phoneIn.value) return;
+      phoneIn.value = callId;
+      torn.value = null;
+      retaking.value = false;
+      writeText(TALKING_KEY, callId || null);
+    },
+  );
+
+  /** A reload cut the sound, not the call: as soon as the phone can ring, have the caller back. */
+  watch(
+    () =>
+      torn.value !== null &&
+      talk.value?.call_id === torn.value &&
+      phone.call === null &&
+      phone.line === "registered",
+    (can, _before, onCleanup) => {
+      if (!can) return;
+      const ask = (): void => {
+        if (talk.value && !retaking.value) void retake(talk.value);
+      };
+      ask();
+      const timer = setInterval(ask, RETAKE_AGAIN_MS);
+      onCleanup(() => clearInterval(timer));
+    },
+  );
+  watch(
+    () => offer.value?.call_id === torn.value,
+    (back) => {
+      if (back && retaking.value) void answer();
+    },
+  );
+
+  /** The PBX's goodbye is lost where the network was away: what is over there is over here too. */
+  watch(
+    () =>
+      phone.inCall &&
+      phoneIn.value !== "" &&
+      link.state.value === "live" &&
+      talk.value === null &&
+      ["wrap_up", "ready", "not_ready"].includes(me.value?.state ?? ""),
+    (over, _before, onCleanup) => {
+      if (!over) return;
+      const timer = setTimeout(() => phone.hangUp(), GOODBYE_MS);
+      onCleanup(() => clearTimeout(timer));
     },
   );
 
@@ -228,7 +380,7 @@ export const useDesk = defineStore("desk", () => {
   watch(
     () => me.value?.extension ?? null,
     (extension) => {
-      if (extension !== null && seat.value === null) void resumeSeat();
+      void resumeSeat();
       vacated.value = extension === null && seat.value !== null && link.loaded.value;
     },
   );
@@ -264,9 +416,13 @@ export const useDesk = defineStore("desk", () => {
     draft,
     answerWhenRinging,
     rejecting,
+    retaking,
     cardLate,
+    customerComes,
+    elsewhere,
     open,
     close,
+    fetchDesk,
     takeSeat,
     leaveSeat,
     lastSeat,

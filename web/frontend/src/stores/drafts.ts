@@ -1,11 +1,23 @@
 /**
- * What the agent typed about each call, until the server has it. Kept in this browser at every
- * key, so neither the next pop nor a reload loses it.
+ * What the agent typed about each call. Kept in this browser at every key, so neither the next pop
+ * nor a reload loses it; what the server has stays too: it is shown, and saved again with the rest.
  */
 import { defineStore } from "pinia";
 import { computed, reactive, ref } from "vue";
 
 import { readJson, writeText } from "@/lib/storage";
+
+/** A call-back to be made with the outcome. */
+export interface CallBack {
+  /** null until the caller's card says who it is. */
+  customer_id: string | null;
+  due_at: number;
+  text: string;
+  /** Once the server has it. */
+  appointment_id: string | null;
+  /** The server may have it already, maybe with another time or text. */
+  unsure?: boolean;
+}
 
 export interface Draft {
   callId: string;
@@ -15,6 +27,7 @@ export interface Draft {
   startedAt: number;
   code: string | null;
   notes: string;
+  callBack?: CallBack | null;
   savedAt: number | null;
 }
 
@@ -42,12 +55,11 @@ export const useDrafts = defineStore("drafts", () => {
   }
 
   function keep(): void {
-    kept.value = writeText(storageKey, JSON.stringify([...drafts.values()].filter(isUnsaved)));
+    kept.value = writeText(storageKey, JSON.stringify([...drafts.values()].filter(isTyped)));
   }
 
-  function isUnsaved(draft: Draft): boolean {
-    return draft.savedAt === null && (draft.notes.trim() !== "" || draft.code !== null);
-  }
+  const isTyped = (draft: Draft): boolean =>
+    draft.notes.trim() !== "" || draft.code !== null || draft.callBack != null;
 
   /** The draft of this call, begun when there is none. */
   function of(call: { callId: string; label: string; queue: string | null; startedAt: number }): Draft {
@@ -57,16 +69,18 @@ export const useDrafts = defineStore("drafts", () => {
     return drafts.get(call.callId) as Draft;
   }
 
-  function write(callId: string, change: Partial<Pick<Draft, "code" | "notes">>): void {
+  function write(callId: string, change: Partial<Pick<Draft, "code" | "notes" | "callBack">>): void {
     const draft = drafts.get(callId);
     if (!draft) return;
     Object.assign(draft, change, { savedAt: null });
     keep();
   }
 
-  function saved(callId: string, at: number): void {
-    const draft = drafts.get(callId);
-    if (draft) draft.savedAt = at;
+  /** The server has this much; what was typed since is not saved. */
+  function saved(sent: Pick<Draft, "callId" | "code" | "notes">, at: number): void {
+    const draft = drafts.get(sent.callId);
+    const whole = draft?.code === sent.code && draft.notes === sent.notes;
+    if (whole && draft.callBack?.appointment_id !== null) draft.savedAt = at;
     keep();
   }
 
@@ -81,7 +95,7 @@ export const useDrafts = defineStore("drafts", () => {
     };
   }
 
-  const unsaved = computed(() => [...drafts.values()].filter(isUnsaved));
+  const unsaved = computed(() => [...drafts.values()].filter((draft) => draft.savedAt === null && isTyped(draft)));
 
   return { drafts, kept, unsaved, open, of, write, saved, discard };
 });

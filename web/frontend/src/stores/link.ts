@@ -1,8 +1,9 @@
 /** A live link as Vue sees it: its tables, its state and when it was last heard. */
 import { computed, reactive, readonly, ref, type ComputedRef, type Ref } from "vue";
 
-import { LiveLink, type LiveState, type LiveWorld, type Topic } from "@/api/live";
-import { onBeat } from "@/lib/beat";
+import { LiveLink, type LiveEnd, type LiveState, type LiveWorld, type Topic } from "@/api/live";
+import { Gather } from "@/lib/gather";
+import { onBeat, onWake } from "@/lib/beat";
 import { now, observeServerTime, serverNow, steadyMs } from "@/lib/clock";
 import { applyChanges, applySnapshot, makeTables, type RowMaps } from "@/lib/tables";
 
@@ -31,35 +32,49 @@ export interface ReactiveLink<T> {
   heardAt: Readonly<Ref<number>>;
   /** Seconds until the next try while waiting. */
   retryIn: ComputedRef<number>;
-  open(): void;
+  /** @param take see LiveLink.open. */
+  open(take?: boolean): void;
   close(): void;
 }
 
 /**
- * @param onEnded the server ended the session.
+ * @param onEnded the server closed the link for good.
+ * @param drawEveryMs changes that follow each other faster are drawn together.
  */
 export function reactiveLink<T>(
   topic: Topic,
   names: readonly (keyof T & string)[],
-  onEnded: () => void,
+  onEnded: (end: LiveEnd) => void,
+  drawEveryMs = 0,
 ): ReactiveLink<T> {
   const tables = makeTables<T>(names);
   const status = reactive({ retryAt: 0 });
   const state = ref<LiveState>("closed");
   const loaded = ref(false);
   const heardAt = ref(0);
-  let closing = false;
+
+  const gather = new Gather<[put: Record<string, Record<string, unknown>>, del: Record<string, string[]>]>(
+    drawEveryMs,
+    (gathered) => {
+      for (const [put, del] of gathered) applyChanges(tables, put, del);
+    },
+    WORLD.later,
+  );
 
   const link = new LiveLink(
     address(),
     topic,
     {
       snapshot: (rows) => {
+        gather.clear();
         applySnapshot(tables, rows as Record<string, Record<string, unknown>>);
         loaded.value = true;
       },
-      changes: (put, del) =>
-        applyChanges(tables, put as Record<string, Record<string, unknown>>, del),
+      changes: (put, del) => {
+        const rows = put as Record<string, Record<string, unknown>>;
+        if (drawEveryMs === 0) applyChanges(tables, rows, del);
+        else gather.add([rows, del]);
+      },
       stamp: (stamp) => {
         observeServerTime(stamp);
         heardAt.value = stamp;
@@ -67,13 +82,21 @@ export function reactiveLink<T>(
       state: (next, retryInSeconds) => {
         state.value = next;
         status.retryAt = serverNow() + retryInSeconds;
-        if (next === "closed" && !closing) onEnded();
+      },
+      ended: (end) => {
+        stopListening();
+        onEnded(end);
       },
     },
     WORLD,
   );
 
+  let stopWaking = (): void => undefined;
   const retryNow = (): void => link.retryNow();
+  function stopListening(): void {
+    window.removeEventListener("online", retryNow);
+    stopWaking();
+  }
 
   return {
     tables,
@@ -81,15 +104,16 @@ export function reactiveLink<T>(
     loaded: readonly(loaded),
     heardAt: readonly(heardAt),
     retryIn: computed(() => Math.max(0, Math.ceil(status.retryAt - now.value))),
-    open() {
+    open(take = false) {
+      stopListening();
       window.addEventListener("online", retryNow);
-      link.open();
+      stopWaking = onWake(() => link.renew());
+      link.open(take);
     },
     close() {
-      window.removeEventListener("online", retryNow);
-      closing = true;
+      stopListening();
       link.close();
-      closing = false;
+      gather.clear();
       applySnapshot(tables, {});
       loaded.value = false;
     },

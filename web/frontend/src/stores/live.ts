@@ -7,12 +7,16 @@ import type { FloorTables } from "@/api/types";
 import { reactiveLink } from "./link";
 import { useSession } from "./session";
 
+/** A crowded floor changes ten times a second; nobody reads so fast, and each drawing has its cost. */
+const DRAW_EVERY_MS = 250;
+
 export const useLive = defineStore("live", () => {
   const session = useSession();
   const link = reactiveLink<FloorTables>(
     "floor",
-    ["queues", "agents", "waiting", "alarms", "link"],
+    ["queues", "agents", "waiting", "alarms", "link", "trends", "gaps"],
     () => session.lose(),
+    DRAW_EVERY_MS,
   );
   const queues = computed(() => [...link.tables.queues.values()]);
   const agents = computed(() => [...link.tables.agents.values()]);
@@ -24,6 +28,9 @@ export const useLive = defineStore("live", () => {
   );
   const alarms = computed(() => [...link.tables.alarms.values()]);
   const pbx = computed(() => [...link.tables.link.values()][0] ?? null);
+
+  const trends = computed(() => [...link.tables.trends.values()]);
+  const gaps = computed(() => [...link.tables.gaps.values()]);
 
   return {
     linkState: link.state,
@@ -37,5 +44,7 @@ export const useLive = defineStore("live", () => {
     waiting,
     alarms,
     pbx,
+    trends,
+    gaps,
   };
 });

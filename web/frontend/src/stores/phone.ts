@@ -1,11 +1,15 @@
 /** The softphone in the desk's state: line, microphone, the call in hand, and the ring. */
 import { defineStore } from "pinia";
-import { computed, ref, shallowRef } from "vue";
+import { computed, ref, shallowRef, watch } from "vue";
 
 import type { SipAccount } from "@/api/types";
+import { onWake } from "@/lib/beat";
+import type { Device, DeviceKind } from "@/phone/devices";
 import { tryMicrophone } from "@/phone/microphone";
 import type { LineState, MicrophoneState, Phone, PhoneCall, PhoneTrouble } from "@/phone/phone";
 import { RingTone } from "@/phone/ringtone";
+
+import { useDevices } from "./devices";
 
 const AUDIO_ID = "remote-audio";
 
@@ -29,8 +33,11 @@ export const usePhone = defineStore("phone", () => {
   const call = shallowRef<PhoneCall | null>(null);
   const trouble = shallowRef<PhoneTrouble | null>(null);
   const soundBlocked = ref(false);
+  const devices = useDevices();
   const ring = new RingTone();
   let phone: Phone | null = null;
+  let stopWaking = (): void => undefined;
+  const prove = (): void => phone?.prove();
 
   const ringing = computed(() => call.value?.state === "ringing");
   const inCall = computed(() => call.value !== null && !ringing.value);
@@ -59,19 +66,51 @@ export const usePhone = defineStore("phone", () => {
       remoteAudio(),
     );
     phone.start(account);
+    stopWaking = onWake(prove);
+    window.addEventListener("online", prove);
+    await devices.look();
+    await phone.useMicrophone(devices.microphone?.id ?? null);
   }
 
   function stop(): void {
+    stopWaking();
+    window.removeEventListener("online", prove);
     phone?.stop();
     phone = null;
     line.value = "off";
   }
 
   async function checkMicrophone(): Promise<void> {
-    microphone.value = await tryMicrophone();
+    microphone.value = await tryMicrophone(devices.microphone?.id ?? null);
+    await devices.look();
     if (microphone.value === "granted" && trouble.value?.kind.startsWith("microphone")) {
       trouble.value = null;
     }
+  }
+
+  /** What is chosen or plugged in counts at once, in a call too; what was pulled out in one is told. */
+  watch(
+    () => devices.microphone,
+    async (microphoneNow, before) => {
+      const unplugged = isGone("microphone", before);
+      await phone?.useMicrophone(microphoneNow?.id ?? null);
+      if (!microphoneNow || !inCall.value) return;
+      if (unplugged) trouble.value = { kind: "microphone_changed", label: microphoneNow.label };
+      else if (trouble.value?.kind.startsWith("microphone")) await checkMicrophone();
+    },
+  );
+  watch(
+    () => devices.speaker,
+    async (speaker, before) => {
+      if (devices.speakerCanBeChosen) await remoteAudio().setSinkId(speaker?.id ?? "");
+      if (speaker && inCall.value && isGone("speaker", before)) {
+        trouble.value = { kind: "speaker_changed", label: speaker.label };
+      }
+    },
+  );
+
+  function isGone(kind: DeviceKind, device: Device | null): boolean {
+    return device !== null && !devices.all[kind].some((each) => each.id === device.id);
   }
 
   function startRinging(): void {
@@ -103,6 +142,8 @@ export const usePhone = defineStore("phone", () => {
     inCall,
     start,
     stop,
+    prove,
+    register: () => phone?.register(),
     checkMicrophone,
     startRinging,
     stopRinging,

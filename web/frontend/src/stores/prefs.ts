@@ -14,7 +14,14 @@ export const usePrefs = defineStore("prefs", () => {
   const language = ref<Language>(languageOf(readText("language") ?? navigator.language));
   const theme = ref<ThemeChoice>((readText("theme") as ThemeChoice | null) ?? "system");
   const systemDark = usePreferredDark();
-  const dark = computed(() => (theme.value === "system" ? systemDark.value : theme.value === "dark"));
+  /** What a page asks for while it stands: the wallboard is dark wherever it hangs. */
+  const forced = ref<"light" | "dark" | null>(null);
+  const chosen = computed(() => forced.value ?? theme.value);
+  const dark = computed(() => (chosen.value === "system" ? systemDark.value : chosen.value === "dark"));
+
+  function force(wanted: "light" | "dark" | null): void {
+    forced.value = wanted;
+  }
 
   function setLanguage(wanted: Language): void {
     language.value = wanted;
@@ -39,5 +46,5 @@ export const usePrefs = defineStore("prefs", () => {
     });
   }
 
-  return { language, dark, setLanguage, toggleTheme, apply };
+  return { language, dark, setLanguage, toggleTheme, force, apply };
 });

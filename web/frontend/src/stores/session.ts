@@ -1,23 +1,29 @@
 /** Who is signed in to the application. */
 import { defineStore } from "pinia";
-import { computed, ref } from "vue";
+import { ref } from "vue";
 
 import { ApiError, call, callAs } from "@/api/http";
-import type { Language, Me, Right } from "@/api/types";
+import type { Language, Me, Right, Scope } from "@/api/types";
 import { languageOf } from "@/i18n";
 import { readText } from "@/lib/storage";
 
 import { usePrefs } from "./prefs";
+
+const RETRY_MS = 2000;
+const SCOPES: Scope[] = ["own", "team", "all"];
 
 export const useSession = defineStore("session", () => {
   const me = ref<Me | null>(null);
   const loaded = ref(false);
   /** The server ended the session while the person worked. */
   const ended = ref(false);
-  const rights = computed(() => new Set<Right>(me.value?.rights ?? []));
+  /** Nobody can be asked who is signed in; it is tried again and again. */
+  const away = ref(false);
 
-  function may(right: Right): boolean {
-    return rights.value.has(right);
+  /** Whether the person has the right, for the scope at least. */
+  function may(right: Right, scope: Scope = "own"): boolean {
+    const given = me.value?.rights[right];
+    return given !== undefined && SCOPES.indexOf(given) >= SCOPES.indexOf(scope);
   }
 
   function enter(signedIn: Me): void {
@@ -39,6 +45,27 @@ export const useSession = defineStore("session", () => {
     }
   }
 
+  /** Ask until there is an answer: no page can be shown before. */
+  async function reach(): Promise<void> {
+    for (;;) {
+      try {
+        await load();
+        away.value = false;
+        return;
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        away.value = true;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  /** Ask again: somebody may have signed in on another page of this browser. */
+  async function again(): Promise<void> {
+    loaded.value = false;
+    await load();
+  }
+
   async function signIn(user: string, password: string): Promise<void> {
     enter(await call<Me>("POST", "/session", { user, password }));
     loaded.value = true;
@@ -47,6 +74,12 @@ export const useSession = defineStore("session", () => {
   async function signOut(): Promise<void> {
     await call("DELETE", "/session");
     me.value = null;
+  }
+
+  /** Choose another password: the server ends all other sessions. */
+  async function changePassword(present: string, password: string): Promise<void> {
+    await call("PUT", "/session/password", { present, password });
+    if (me.value) me.value = { ...me.value, must_change_password: false };
   }
 
   function lose(): void {
@@ -60,5 +93,5 @@ export const useSession = defineStore("session", () => {
     if (me.value) await call("PUT", "/session/language", { language });
   }
 
-  return { me, loaded, ended, may, load, signIn, signOut, lose, setLanguage };
+  return { me, loaded, ended, away, may, load, reach, again, signIn, signOut, changePassword, lose, setLanguage };
 });

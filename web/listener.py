@@ -1,0 +1,82 @@
+"""Where browsers connect: how long a connection may be idle, and what one that speaks no HTTP gets.
+
+What is refused before it is a request never reaches the application: its safeguards and its
+problems are repeated here, else such answers would tell which libraries serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import structlog
+from aiohttp import web
+
+from web.problems import Problem, language_of
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 75.0
+"""A connection that has not brought the whole head of a request by then is closed."""
+LINGER_SECONDS = 3.0
+"""So long the rest of a body that nobody wants is read, so that its sender reads the answer."""
+BACKLOG = 1024
+"""Connections that may wait to be taken: all panels come back at once after a restart."""
+
+
+class Listener(web.TCPSite):
+    """One address at which an application is served."""
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        host: str,
+        port: int,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(runner, host, port, ssl_context=ssl_context, backlog=BACKLOG)
+
+    async def start(self) -> None:
+        """Take connections from now on."""
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(
+                server, loop=loop, keepalive_timeout=IDLE_SECONDS, lingering_time=LINGER_SECONDS
+            ),
+            self._host,
+            self._port,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+        )
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose errors are answered in our words."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What is no request, or what failed outside the application."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        if status < 500:
+            log.info("not_http", address=request.remote, why=type(exc).__name__)
+        else:
+            log.error("connection_failed", address=request.remote, exc_info=exc)
+        answer = Problem("refused" if status < 500 else "broken").answer(
+            language_of(request.headers.get("Accept-Language", ""))
+        )
+        answer.headers.update(
+            {"Server": "zuoxi", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+        )
+        answer.force_close()
+        return answer

@@ -126,9 +126,11 @@ class Client:
                 await self._wake.wait()
 
     async def _deliver(self, message: bytes) -> None:
-        async with asyncio.timeout(SEND_SECONDS) as self._sending:
-            await self._send(message)
-        self._sending = None
+        try:
+            async with asyncio.timeout(SEND_SECONDS) as self._sending:
+                await self._send(message)
+        finally:
+            self._sending = None
 
 
 class Hub:

@@ -286,6 +286,19 @@ async def test_a_browser_that_takes_nothing_is_given_up(stage, monkeypatch):
     stage.hub.leave(page.client)
 
 
+async def test_a_browser_that_is_reset_while_it_is_written_to_leaves_as_any_other(stage):
+    async def reset(_message):
+        raise ConnectionError("Connection lost")
+
+    page = Page(stage.hub)
+    page.client._send = reset
+    stage.hub.subscribe(page.client, "floor")
+    [end] = await asyncio.gather(page.writer, return_exceptions=True)
+    assert isinstance(end, ConnectionError)
+    stage.hub.leave(page.client)
+    assert len(stage.hub) == 0
+
+
 async def test_the_life_of_a_panel_reaches_the_core(stage, monkeypatch):
     monkeypatch.setattr(hub_module, "SWEEP_SECONDS", 0.01)
     stage.publish(domain.AgentPanelChanged(at=AT, agent_id="2", connected=True))

@@ -7,12 +7,11 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import openpyxl
 from aiohttp import web
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from pydantic import Field
 
 from crm import customers as store
 from crm import fields as own_fields
@@ -20,12 +19,12 @@ from crm import search
 from crm.customers import Customer
 from crm.sheets import harmless
 from web import audit
-from web.customers_asked import AgentName, check_digits
+from web.customers import Which, filter_of
+from web.customers_asked import check_digits
 from web.customers_view import Viewer
-from web.customers_wish import Level, Tag
 from web.customers_words import head
 from web.database import connected
-from web.endpoint import Asked, Endpoint, Input, endpoint
+from web.endpoint import Asked, Endpoint, endpoint
 from web.imports import csv_line, download, need_room, send, sending
 from web.problems import Problem
 
@@ -41,15 +40,10 @@ _TARGETS: Final = (
 )
 
 
-class ExportQuery(Input):
+class ExportQuery(Which):
     """Which customers, as in the list, and how."""
 
     format: Literal["csv", "xlsx"] = "csv"
-    q: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] = ""
-    tag: Tag | None = None
-    level: Level | None = None
-    owner: AgentName | None = None
-    blocked: bool | None = None
 
 
 class Exports:
@@ -106,15 +100,7 @@ Lines = AsyncGenerator[list[list[str]], None]
 
 async def _lines(asked: Asked[ExportQuery], viewer: Viewer, own: Sequence[str]) -> Lines:
     """The rows of the table, many at a time."""
-    query = asked.input
-    wanted = search.Filter(
-        text=query.q,
-        whole_numbers=not asked.session.may("numbers.see"),
-        tag=query.tag,
-        level=query.level,
-        owner=query.owner,
-        blocked=query.blocked,
-    )
+    wanted = filter_of(asked, asked.input)
     country, last = asked.services.floor.country, 0
     while True:
         # A connection for each batch: a browser may read for as long as it likes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=LINE)]
 
 
-class CustomersQuery(Input):
+class Which(Input):
     """Which customers; all of what is given."""
 
     q: Annotated[
@@ -69,6 +69,11 @@ class CustomersQuery(Input):
     blocked: Annotated[
         bool | None, Field(description="on the blacklist now, or not; either where it is not given")
     ] = None
+
+
+class CustomersQuery(Which):
+    """A page of them."""
+
     limit: Annotated[int, Field(ge=1, le=search.PAGE_MOST)] = 50
     cursor: Cursor = None
 
@@ -106,7 +111,7 @@ async def list_customers(asked: Asked[CustomersQuery]) -> CustomerPage:
         try:
             ids, cursor = await search.find(
                 connection,
-                filter_of(asked),
+                filter_of(asked, asked.input),
                 asked.services.floor.country,
                 limit=asked.input.limit,
                 cursor=asked.input.cursor,
@@ -306,9 +311,8 @@ async def reveal_number(asked: Asked[None]) -> Revealed:
     return Revealed(number=found.number)
 
 
-def filter_of(asked: Asked[CustomersQuery]) -> search.Filter:
-    """The query as search takes it."""
-    query = asked.input
+def filter_of(asked: Asked[Any], query: Which) -> search.Filter:
+    """The query as search takes it, within what the session may see."""
     return search.Filter(
         text=query.q,
         whole_numbers=not asked.session.may("numbers.see"),

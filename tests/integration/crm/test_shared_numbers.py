@@ -11,6 +11,7 @@ import pytest
 
 from crm import customers as store
 from crm.customers import By, Draft, Number
+from tests.support.until import until
 
 pytestmark = pytest.mark.postgres
 
@@ -34,11 +35,12 @@ async def changed(connection: Any, customer_id: int, **to: Any) -> None:
 
 async def waiting(connection: Any) -> None:
     """Wait until another waits for a lock."""
-    while not await connection.fetchval(  # noqa: ASYNC110 - nothing tells of it
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    ):
-        await asyncio.sleep(0.02)
+    await until(
+        lambda: connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )
 
 
 async def alone(connection: Any, change: Any) -> None:

@@ -23,6 +23,7 @@ import pytest
 from crm import fields as own_fields
 from crm import imports as running
 from tests.integration.web.conftest import Browser, Site
+from tests.support.until import until
 from web.rights import RIGHTS
 
 pytestmark = pytest.mark.postgres
@@ -69,12 +70,16 @@ async def started(
     return path
 
 
+async def is_running(browser: Browser, path: str) -> bool:
+    return bool((await browser.send("GET", path))[1]["state"] == "running")
+
+
 async def ended(browser: Browser, path: str) -> dict[str, Any]:
-    while True:
+    async def look() -> dict[str, Any] | None:
         _, state = await browser.send("GET", path)
-        if state["state"] != "running":
-            return dict(state)
-        await asyncio.sleep(0.02)
+        return None if state["state"] == "running" else dict(state)
+
+    return dict(await until(look))
 
 
 async def brought_in(
@@ -335,8 +340,7 @@ async def test_an_import_is_alive_while_its_file_is_read(
     path = await started(manager, found)
     for _ in range(2):
         await pool.execute("UPDATE customer_imports SET alive_at = now() - interval '1 hour'")
-        while (await manager.send("GET", path))[1]["state"] != "running":  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        await until(lambda: is_running(manager, path))
     go_on.set()
     state = await ended(manager, path)
     assert (state["state"], state["created"]) == ("done", 2)
@@ -549,8 +553,7 @@ async def test_a_download_that_is_not_read_is_cut(
     url = f"{manager.site.url}/api/v1/customers/export?format={form}"
     async with other.client.get(url) as answer:
         assert answer.status == 200
-        while manager.site.connections > before:  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.02)
+        await until(lambda: manager.site.connections <= before)
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.read()
 
@@ -625,8 +628,7 @@ async def test_what_an_old_import_was_given_is_cleared_away(
     folder = manager.site.services.uploads
     data = b"name,phone\nAnn,12\nBen,13800138000\n"
     await brought_in(manager, data)
-    while list(folder.iterdir()):  # noqa: ASYNC110 - the file goes just after its end
-        await asyncio.sleep(0.02)
+    await until(lambda: not list(folder.iterdir()))
     for _ in range(4):
         await uploaded(manager, data)
     _, page = await manager.send("GET", "/api/v1/customer-imports")
@@ -645,8 +647,7 @@ async def test_what_an_old_import_was_given_is_cleared_away(
             os.utime(folder / name, (0, 0))
 
     await serve(uploads=folder)
-    while len(list(folder.iterdir())) > 3:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(0.02)
+    await until(lambda: len(list(folder.iterdir())) <= 3)
     rows = await pool.fetch("""
         SELECT import_id, file, sample <> '[]' AS sampled,
             (SELECT count(*) FROM customer_import_bad_rows b WHERE b.import_id = i.import_id) AS bad
@@ -671,8 +672,7 @@ async def test_a_file_that_cannot_be_deleted_keeps_no_other(manager: Browser, po
     stray = next(each for each in folder.iterdir() if each.is_file())
     os.utime(stray, (0, 0))
     assert (await brought_in(manager, TABLE.encode()))["state"] == "done"
-    while len(list(folder.iterdir())) > 1:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(0.02)
+    await until(lambda: len(list(folder.iterdir())) <= 1)
     assert (folder / "stuck").is_dir()
 
 

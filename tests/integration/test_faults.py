@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from config.floor import QueueSettings
 from cti.journal.database import migrate
 from cti.journal.queries import CallFilter, agent_intervals, list_calls, queue_figures
 from cti.sandbox.far_end import Caller
@@ -571,13 +572,16 @@ async def test_long_outages_side_by_side(
 
 
 async def manager_stalls(sandbox: TestSandbox, database: str) -> None:
-    async with whole(sandbox, database, small_floor(agents=1), proxied=True, files={}) as site:
+    # Who leaves waits where nobody serves: which of two goes to the native queue first is chance.
+    floor = small_floor(agents=1)
+    floor.queues.append(QueueSettings(name="sales"))
+    async with whole(sandbox, database, floor, proxied=True, files={}) as site:
         agent = await site.agent("1001")
         leader = await site.supervisor()
         talks = await talking_to(site, "8001", "+8613800000001")
         served = await site.far_end.call("support", "+8613800000002")
         await waiting(leader, 1)
-        await site.far_end.call("support", "+8613800000003", patience_seconds=STALL_SECONDS / 2)
+        await site.far_end.call("sales", "+8613800000003", patience_seconds=STALL_SECONDS / 2)
         await waiting(leader, 2)
         assert site.proxy is not None
         site.proxy.stall()

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import argon2
 import asyncpg
+import structlog
 import uvloop
 from aiohttp import WSCloseCode, web
 
@@ -271,4 +272,6 @@ def _journal() -> JournalStats:
 
 
 if __name__ == "__main__":
+    # Standard output is for the figures.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(serve(sys.argv[1]))

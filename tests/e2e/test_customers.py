@@ -37,6 +37,7 @@ OscillatorNode.prototype.start = function (...given) {
   return start.apply(this, given);
 };
 """
+MOVING = "() => document.getAnimations().map((each) => String(each.effect.target.className))"
 ASK = """
 async ([method, path, body]) => {
   const me = await (await fetch("/api/v1/session")).json();
@@ -86,6 +87,7 @@ async def test_a_known_customer_from_the_offer_to_the_call_back(
     await agent.wait_for_function("() => 'ring' in window.moments")
     moments = await agent.evaluate("() => window.moments")
     assert moments["card"] < moments["ring"]
+    assert await agent.evaluate(MOVING) == [], "frames take the time of the next card"
 
     await agent.locator("[data-test=answer]").click()
     await stage_is(agent, "talking")

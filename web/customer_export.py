@@ -21,7 +21,7 @@ from crm.sheets import harmless
 from web import audit
 from web.customers import Which, filter_of
 from web.customers_asked import check_digits
-from web.customers_view import Viewer
+from web.customers_view import Viewer, viewer_of
 from web.customers_words import head
 from web.database import connected
 from web.endpoint import Asked, Endpoint, endpoint
@@ -79,7 +79,7 @@ async def export_customers(asked: Asked[ExportQuery]) -> web.StreamResponse:
 async def _export(asked: Asked[ExportQuery]) -> web.StreamResponse:
     query = asked.input
     async with connected(asked.services.pool) as connection:
-        viewer = Viewer(asked, fields := await own_fields.load(connection))
+        viewer = viewer_of(asked, fields := await own_fields.load(connection))
         facts = {**query.model_dump(exclude_defaults=True), "q": "", "text": bool(query.q)}
         await audit.record(connection, asked, "customers_exported", facts=facts)
     shown = [field for field in fields if viewer.sees(field.code)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from crm import customers as store
 from crm import pop
 from crm.customers import By
+from cti.domain import AgentId, CallId
 from web.calls import number_of
 from web.customers import choose
 from web.customers_asked import CustomerId
@@ -17,9 +18,10 @@ from web.customers_view import (
     Viewer,
     call_number,
     moment,
+    viewer_of,
 )
 from web.database import connected
-from web.endpoint import Asked, Endpoint, Input, Output, endpoint
+from web.endpoint import Asked, Endpoint, Input, Output, Parts, endpoint
 from web.problems import Problem
 from web.rights import masked
 
@@ -60,8 +62,9 @@ async def show_pop(asked: Asked[None]) -> Pop:
     """For agents to whom the call was offered, or who take part. The chosen one comes first."""
     call_id = asked.part("call_id", "unknown_call")
     number = await _ones_own(asked, call_id)
-    known = await asked.parts.pops.of(call_id, number)
-    return _view(asked, call_id, number, known)
+    async with connected(asked.services.pool) as connection:
+        known = await pop.read(connection, call_id, call_number(asked, number))
+    return _view(viewer_of(asked, known.fields), call_id, number, known)
 
 
 @endpoint(
@@ -85,7 +88,22 @@ async def choose_customer(asked: Asked[Choice]) -> Pop:
         by = By(asked.session.user.name, moment(asked.services.clock()))
         await choose(connection, call_id, customer.customer_id, by)
         known = await pop.read(connection, call_id, call_number(asked, number))
-    return _view(asked, call_id, number, known)
+    return _view(viewer_of(asked, known.fields), call_id, number, known)
+
+
+def send_pop(
+    parts: Parts, agent_id: AgentId, call_id: CallId, number: str | None, known: pop.Pop
+) -> None:
+    """Send who calls to the agent's desk, as the answer of `show_pop` would be."""
+    now = parts.services.clock()
+
+    def card(key: bytes) -> dict[str, Any] | None:
+        session = parts.sessions.living(key)
+        if session is None or not session.may("customers.see"):
+            return None
+        return _view(Viewer(session, now, known.fields), call_id, number, known).model_dump()
+
+    parts.services.hub.send_pop(agent_id, card)
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (show_pop, choose_customer)
@@ -102,11 +120,7 @@ async def _ones_own(asked: Asked[None] | Asked[Choice], call_id: str) -> str | N
     return await number_of(asked, call_id, "calls.see")
 
 
-def _view(
-    asked: Asked[None] | Asked[Choice], call_id: str, number: str | None, known: pop.Pop
-) -> Pop:
-    """What this agent may see of it."""
-    viewer = Viewer(asked, known.fields)
+def _view(viewer: Viewer, call_id: str, number: str | None, known: pop.Pop) -> Pop:
     return Pop(
         call_id=call_id,
         number=number if viewer.clear else masked(number),

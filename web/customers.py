@@ -23,7 +23,7 @@ from web.customers_asked import (
     record,
     seen,
 )
-from web.customers_view import CustomerLine, CustomerView, Viewer, call_number, moment
+from web.customers_view import CustomerLine, CustomerView, call_number, moment, viewer_of
 from web.customers_wish import (
     CustomerChange,
     Level,
@@ -119,7 +119,7 @@ async def list_customers(asked: Asked[CustomersQuery]) -> CustomerPage:
         except search.BadCursorError:
             raise Problem("bad_cursor") from None
         found = await store.load(connection, ids)
-    viewer = Viewer(asked, [])
+    viewer = viewer_of(asked)
     return CustomerPage(items=[viewer.line(each) for each in found], next=cursor)
 
 
@@ -158,7 +158,7 @@ async def create_customer(asked: Asked[NewCustomer]) -> CustomerView:
             await choose(connection, given.call_id, customer_id, by)
         made = await store.get(connection, customer_id)
         await record(connection, asked, "customer_created", made)
-        return Viewer(asked, fields).customer(made)
+        return viewer_of(asked, fields).customer(made)
 
 
 @endpoint(
@@ -172,7 +172,7 @@ async def create_customer(asked: Asked[NewCustomer]) -> CustomerView:
 async def show_customer(asked: Asked[None]) -> CustomerView:
     """A deleted or merged one is unknown."""
     async with reading(asked) as (connection, fields):
-        return Viewer(asked, fields).customer(await store.get(connection, customer_of(asked)))
+        return viewer_of(asked, fields).customer(await store.get(connection, customer_of(asked)))
 
 
 @endpoint(
@@ -208,7 +208,7 @@ async def change_customer(asked: Asked[CustomerChange]) -> CustomerView:
         if facts:
             shown = without_values(fields, facts)
             await record(connection, asked, "customer_changed", before, shown)
-        return Viewer(asked, fields).customer(await store.get(connection, before.customer_id))
+        return viewer_of(asked, fields).customer(await store.get(connection, before.customer_id))
 
 
 @endpoint(
@@ -240,7 +240,7 @@ async def restore_customer(asked: Asked[None]) -> CustomerView:
         await store.restore(connection, customer_of(asked), by)
         back = await store.get(connection, customer_of(asked))
         await record(connection, asked, "customer_restored", back)
-        return Viewer(asked, fields).customer(back)
+        return viewer_of(asked, fields).customer(back)
 
 
 @endpoint(
@@ -262,7 +262,7 @@ async def block_customer(asked: Asked[BlockWish]) -> CustomerView:
         await store.set_block(connection, before, block, by)
         facts = {"reason": asked.input.reason, "until": until}
         await record(connection, asked, "customer_blacklisted", before, facts)
-        return Viewer(asked, fields).customer(await store.get(connection, before.customer_id))
+        return viewer_of(asked, fields).customer(await store.get(connection, before.customer_id))
 
 
 @endpoint(

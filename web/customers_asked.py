@@ -16,7 +16,7 @@ from crm import fields as own_fields
 from crm.customers import By, Customer
 from crm.terms import digits_of, query_words
 from web import audit
-from web.customers_view import Viewer, moment
+from web.customers_view import moment, viewer_of
 from web.database import connected
 from web.endpoint import Asked, Input, invalid
 from web.problems import Problem
@@ -138,7 +138,7 @@ async def seen(
     """
     present = await store.get(connection, customer_id, lock=True)
     if present.version != version:
-        shown = Viewer(asked, fields).customer(present)
+        shown = viewer_of(asked, fields).customer(present)
         raise Problem("customer_changed", customer=shown.model_dump())
     return present
 

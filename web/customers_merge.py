@@ -7,7 +7,7 @@ from typing import Final, Literal
 from crm import customers as store
 from crm import merging
 from web.customers_asked import CustomerId, changing, customer_of, reading, record, seen
-from web.customers_view import CustomerLine, CustomerView, Viewer
+from web.customers_view import CustomerLine, CustomerView, viewer_of
 from web.endpoint import Asked, Endpoint, Input, Output, endpoint
 from web.problems import Problem
 from web.rights import masked_name
@@ -55,7 +55,7 @@ async def list_duplicates(asked: Asked[None]) -> Duplicates:
         customer = await store.get(connection, customer_of(asked))
         found = dict(await merging.duplicates(connection, customer, limit=DUPLICATES_MOST))
         others = await store.load(connection, list(found))
-    viewer = Viewer(asked, [])
+    viewer = viewer_of(asked)
     items = [
         DuplicateLine.model_validate(
             {**viewer.line(each).model_dump(), "why": found[each.customer_id]}
@@ -86,7 +86,7 @@ async def merge_customers(asked: Asked[MergeWish]) -> CustomerView:
         await merging.merge(connection, into, other, by)
         facts = {"other": wish.other, "other_name": masked_name(other.name)}
         await record(connection, asked, "customers_merged", into, facts)
-        return Viewer(asked, fields).customer(await store.get(connection, customer_id))
+        return viewer_of(asked, fields).customer(await store.get(connection, customer_id))
 
 
 @endpoint(
@@ -107,7 +107,7 @@ async def unmerge_customers(asked: Asked[UnmergeWish]) -> CustomerView:
         await merging.unmerge(connection, into, other_id, by)
         facts = {"other": asked.input.other}
         await record(connection, asked, "customers_unmerged", into, facts)
-        return Viewer(asked, fields).customer(await store.get(connection, customer_id))
+        return viewer_of(asked, fields).customer(await store.get(connection, customer_id))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -21,7 +21,7 @@ from web.customers_asked import (
     reading,
     replaced,
 )
-from web.customers_view import AppointmentView, ContactItem, Viewer, moment
+from web.customers_view import AppointmentView, ContactItem, moment, viewer_of
 from web.database import connected
 from web.endpoint import Asked, Endpoint, Input, Output, endpoint
 from web.problems import Problem
@@ -113,7 +113,7 @@ async def show_timeline(asked: Asked[PageQuery]) -> TimelinePage:
             )
         except timeline.BadCursorError:
             raise Problem("bad_cursor") from None
-    viewer = Viewer(asked, fields)
+    viewer = viewer_of(asked, fields)
     return TimelinePage(items=[viewer.item(each) for each in items], next=cursor)
 
 
@@ -137,7 +137,7 @@ async def add_note(asked: Asked[NewNote]) -> Note:
     return Note(
         note_id=str(note_id),
         at=by.at.timestamp(),
-        text=Viewer(asked, []).text(given.text),
+        text=viewer_of(asked).text(given.text),
         by=by.name,
         call_id=given.call_id,
     )
@@ -166,7 +166,7 @@ async def add_appointment(asked: Asked[NewAppointment]) -> AppointmentView:
             agent_id=given.agent_id or asked.session.user.agent_id,
             call_id=given.call_id,
         )
-    return Viewer(asked, fields).appointment(made)
+    return viewer_of(asked, fields).appointment(made)
 
 
 @endpoint(
@@ -205,7 +205,7 @@ async def change_appointment(asked: Asked[AppointmentChange]) -> AppointmentView
             name = masked_name(after.customer_name) or ""
             concerned = audit.Object("customer", after.customer_id, name)
             await audit.record(connection, asked, "appointment_changed", concerned, facts)
-    return Viewer(asked, fields).appointment(after)
+    return viewer_of(asked, fields).appointment(after)
 
 
 @endpoint(
@@ -231,7 +231,7 @@ async def list_appointments(asked: Asked[AppointmentsQuery]) -> Appointments:
             only_open=asked.input.open,
             limit=APPOINTMENTS_LISTED + 1,
         )
-    viewer = Viewer(asked, [])
+    viewer = viewer_of(asked)
     return Appointments(
         items=[viewer.appointment(each) for each in found[:APPOINTMENTS_LISTED]],
         more=len(found) > APPOINTMENTS_LISTED,

@@ -14,6 +14,7 @@ from crm.fields import Field
 from crm.timeline import Appointment, Item
 from web.endpoint import Asked, Output
 from web.rights import masked, masked_text
+from web.sessions import Session
 
 LINE_NUMBERS = 3
 
@@ -99,15 +100,16 @@ class AppointmentView(Output):
 
 
 class Viewer:
-    """Shows customers to who asks.
+    """Shows customers to who is signed in.
 
+    :param now: epoch seconds.
     :param fields: the own fields there are.
     """
 
-    def __init__(self, asked: Asked[Any], fields: Sequence[Field]) -> None:
-        self.clear = asked.session.may("numbers.see")
-        self._now = asked.services.clock()
-        self._roles = asked.session.user.roles
+    def __init__(self, session: Session, now: float, fields: Sequence[Field]) -> None:
+        self.clear = session.may("numbers.see")
+        self._now = now
+        self._roles = session.user.roles
         self._fields = {field.code: field for field in fields}
 
     def number(self, number: str) -> str:
@@ -242,6 +244,11 @@ def _masked_fact(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON
 
 _WRITTEN: Final = frozenset({"text", "notes"})
 """Facts of the time line that somebody wrote."""
+
+
+def viewer_of(asked: Asked[Any], fields: Sequence[Field] = ()) -> Viewer:
+    """Shows customers to who asks."""
+    return Viewer(asked.session, asked.services.clock(), fields)
 
 
 def moment(seconds: float) -> datetime:

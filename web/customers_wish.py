@@ -12,7 +12,7 @@ from crm import customers as store
 from crm import fields as own_fields
 from crm.customers import By, Customer, Draft, Number
 from web.customers_asked import LINE, AgentName, CallId, bad_field, count_search, replaced
-from web.customers_view import Viewer, call_number
+from web.customers_view import call_number, viewer_of
 from web.endpoint import Asked, Input
 from web.problems import Problem
 from web.rights import masked, restored
@@ -261,5 +261,5 @@ async def check_taken(
         await store.check_taken(connection, (each.number for each in numbers), but=but)
     except store.TakenError as error:
         count_search(asked)
-        name = Viewer(asked, []).text(error.name)
+        name = viewer_of(asked).text(error.name)
         raise Problem("number_taken", customer_id=str(error.customer_id), name=name) from None

@@ -24,7 +24,6 @@ from cti.journal.database import TRY_AGAIN
 from web.address import client_address
 from web.audit import Notes
 from web.metrics import Metrics
-from web.pops import Pops
 from web.problems import Problem
 from web.reach import CallsSeen, Seen
 from web.rights import Right, ScopedRight
@@ -85,7 +84,6 @@ class Parts:
         self.throttle = Throttle()
         self.searches = Searches()
         self.metrics = Metrics(services)
-        self.pops = Pops(services.pool, services.floor.country)
 
     async def refresh_sessions(self) -> None:
         """Let a change of sessions or users take effect now, not with the next round."""

@@ -165,10 +165,10 @@ class Hub:
         self._encode = msgspec.json.Encoder().encode
         self._snapshots: dict[Audience, tuple[int, bytes]] = {}
         self._dropped = 0
-        self._offered: Callable[[CallId, str | None], None] = lambda _call, _number: None
+        self._offered: Callable[[AgentId, CallId, str | None], None] = lambda *_: None
 
-    def watch_offers(self, offered: Callable[[CallId, str | None], None]) -> None:
-        """Call `offered` with each call, and its customer's number, that is offered to a panel."""
+    def watch_offers(self, offered: Callable[[AgentId, CallId, str | None], None]) -> None:
+        """Call `offered` with agent, call and the customer's number of each offer to a panel."""
         self._offered = offered
 
     # --- what comes from the consumer
@@ -180,7 +180,7 @@ class Hub:
             event = record.event
             if isinstance(event, OfferMade) and event.agent_id in self._desks:
                 call = self.view.call(event.call_id)
-                self._offered(event.call_id, call.who.number if call else None)
+                self._offered(event.agent_id, event.call_id, call.who.number if call else None)
 
     def set_link(
         self,
@@ -231,6 +231,17 @@ class Hub:
         for client in self._clients:
             if client.topic == "floor" and client.audience[1] != EVERYTHING:
                 client.refresh()
+
+    def send_pop(
+        self, agent_id: AgentId, card: Callable[[bytes], Mapping[str, Any] | None]
+    ) -> None:
+        """Send who calls to the agent's desk.
+
+        :param card: what the session of this key may see; None: nothing.
+        """
+        for client in self._desks.get(agent_id, ()):
+            if (pop := card(client.session)) is not None:
+                client.put(self._encode({"type": "pop", "now": self._clock(), "pop": pop}))
 
     # --- clients
 

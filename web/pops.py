@@ -1,4 +1,4 @@
-"""Reads who calls while the call is offered: the panel that asks a moment later need not wait."""
+"""Reads who calls as soon as a call is offered, for the desk that shows it: nobody has to ask."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
+
 from crm import pop
 from crm.callers import e164
 from crm.pop import Pop
-from cti.domain import CallId
+from cti.domain import AgentId, CallId
 from cti.journal.database import TRY_AGAIN
 from web.database import PoolSource, connected
 
-FRESH_SECONDS: Final = 3.0
-"""What was read before is not given out: it may have changed since."""
+log = structlog.get_logger(__name__)
+
 AT_ONCE: Final = 50
 """Whoever is offered more than so many calls in a moment has to ask for himself."""
 
 
 class Pops:
-    """Who calls, read once ahead of each offer.
+    """Who calls, read once with each offer.
 
+    :param send: takes the agent, the call, the customer's number and who calls.
     :param read: reads it from the database; tests replace it.
     """
 
@@ -29,35 +32,25 @@ class Pops:
         self,
         pool: PoolSource,
         country: str,
+        send: Callable[[AgentId, CallId, str | None, Pop], None],
         read: Callable[[CallId, str | None], Awaitable[Pop]] | None = None,
     ) -> None:
         self._pool = pool
         self._country = country
+        self._send = send
         self._read = read or self._from_database
-        self._ahead: dict[CallId, asyncio.Task[Pop | None]] = {}
-        self._tasks: set[asyncio.Task[Pop | None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, call_id: CallId, number: str | None) -> None:
-        """The call is offered. Returns at once.
+    def begin(self, agent_id: AgentId, call_id: CallId, number: str | None) -> None:
+        """The call is offered to the agent. Returns at once.
 
         :param number: the customer's, as the call has it.
         """
         if len(self._tasks) >= AT_ONCE:
             return
-        task = asyncio.create_task(self._try(call_id, number))
-        self._ahead[call_id] = task
+        task = asyncio.create_task(self._bring(agent_id, call_id, number))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        asyncio.get_running_loop().call_later(FRESH_SECONDS, self._forget, call_id, task)
-
-    async def of(self, call_id: CallId, number: str | None) -> Pop:
-        """Who calls: what was read ahead, once; anew otherwise.
-
-        :raises: one of cti.journal.database.AWAY.
-        """
-        task = self._ahead.pop(call_id, None)
-        known = await task if task else None
-        return known or await self._read(call_id, number)
+        task.add_done_callback(self._ended)
 
     async def close(self) -> None:
         """End what is being read."""
@@ -65,16 +58,17 @@ class Pops:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _forget(self, call_id: CallId, task: asyncio.Task[Pop | None]) -> None:
-        if self._ahead.get(call_id) is task:
-            del self._ahead[call_id]
-
-    async def _try(self, call_id: CallId, number: str | None) -> Pop | None:
-        """None where it cannot be read: who asks tries again, and is told why."""
+    async def _bring(self, agent_id: AgentId, call_id: CallId, number: str | None) -> None:
         try:
-            return await self._read(call_id, number)
+            known = await self._read(call_id, number)
         except TRY_AGAIN:
-            return None
+            return  # the desk, which hears nothing, asks, and is told why
+        self._send(agent_id, call_id, number, known)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("pop_failed", exc_info=error)
 
     async def _from_database(self, call_id: CallId, number: str | None) -> Pop:
         async with connected(self._pool) as connection:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,9 +39,11 @@ from web import (
     trail,
     trends,
 )
+from web.customer_pop import send_pop
 from web.endpoint import BODY_LIMIT_BYTES, SESSION, Endpoint, Parts, bind
 from web.live_socket import LiveSocket
 from web.openapi import document
+from web.pops import Pops
 from web.problems import Language, Problem, language_of
 from web.services import LinkStatus, Services
 from web.static import APP, Screens
@@ -128,19 +131,21 @@ _TASKS = web.AppKey("tasks", list[asyncio.Task[None]])
 
 def _background(parts: Parts) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
-        hub = parts.services.hub
-        hub.watch_offers(parts.pops.begin)
-        hub.set_teams(await teams.first(parts.services.connect))
+        services = parts.services
+        hub = services.hub
+        pops = Pops(services.pool, services.floor.country, partial(send_pop, parts))
+        hub.watch_offers(pops.begin)
+        hub.set_teams(await teams.first(services.connect))
         tasks = app[_TASKS] = [
             asyncio.create_task(hub.run()),
             asyncio.create_task(parts.sessions.run(hub.close_session, parts.notes.write)),
-            asyncio.create_task(teams.follow(parts.services.connect, hub.set_teams)),
+            asyncio.create_task(teams.follow(services.connect, hub.set_teams)),
             asyncio.create_task(hub.judge_queues()),
             asyncio.create_task(parts.imports.run()),
         ]
         yield
         await parts.imports.close()
-        await parts.pops.close()
+        await pops.close()
         for task in tasks:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)

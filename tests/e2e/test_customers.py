@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from playwright.async_api import FilePayload, Page, Route, expect
+from playwright.async_api import FilePayload, Page, Route, WebSocketRoute, expect
 
 from tests.e2e.axe import LOOKS, Examiner
 from tests.e2e.conftest import OpenPage
@@ -69,6 +69,12 @@ async def supervisor(centre: Whole, open_page: OpenPage, *look: str) -> Page:
     page = await open_page(*look)
     await sign_in(page, "zhao")
     return page
+
+
+def without_cards(socket: WebSocketRoute) -> None:
+    """The live connection of a server that cannot read who calls."""
+    server = socket.connect_to_server()
+    server.on_message(lambda text: None if '"type":"pop"' in str(text) else socket.send(text))
 
 
 async def test_a_known_customer_from_the_offer_to_the_call_back(
@@ -190,6 +196,7 @@ async def test_a_card_that_fails_holds_no_call_up(centre: Whole, open_page: Open
     manager = await supervisor(centre, open_page)
     await add(manager)
     agent = await open_page("en")
+    await agent.route_web_socket("**/api/v1/live", without_cards)
     await ready_agent(agent)
 
     async def away(route: Route) -> None:

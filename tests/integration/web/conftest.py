@@ -132,6 +132,7 @@ class Live:
         self.rows: dict[str, dict[str, Any]] = {}
         self.seq = 0
         self.snapshots = 0
+        self.pops: list[dict[str, Any]] = []
 
     async def subscribe(self, topic: str, *, take: bool = False) -> None:
         await self.send({"type": "subscribe", "topics": [topic], "take": take})
@@ -145,6 +146,9 @@ class Live:
         message = json.loads(await self.socket.recv(decode=True))
         if message["type"] == "alive":
             return await self.receive()
+        if message["type"] == "pop":
+            self.pops.append(message["pop"])
+            return message
         self.seq = message["seq"]
         if message["type"] == "snapshot":
             self.rows = message["rows"]

@@ -711,6 +711,24 @@ def ringing(site: Site, number: str | None = "13800138000", call_id: str = "call
     )
 
 
+async def test_who_calls_is_sent_with_the_offer_to_the_agents_desk_alone(site: Site) -> None:
+    lea, amy, ben = [await site.browser(name) for name in ("lea", "amy", "ben")]
+    await made(lea, tags=["老客户"], numbers=[{"number": NUMBER}], notes_pinned=f"or {OTHER}")
+    async with amy.live() as desk, ben.live() as other:
+        await desk.subscribe("desk")
+        await other.subscribe("desk")
+        ringing(site)
+        await desk.until(lambda _: desk.pops)
+        await other.send({"type": "subscribe", "topics": ["desk"]})
+        await other.until(lambda _: other.snapshots == 2)
+    (pop,) = desk.pops
+    assert pop == await ask(amy, "GET", "agent/calls/call-1/customer")
+    (match,) = pop["matches"]
+    assert (pop["number"], match["numbers"][0]["number"]) == ("138****8000", "+86138****8000")
+    assert (match["tags"], match["notes_pinned"]) == (["老客户"], "or +86139****9000")
+    assert other.pops == []
+
+
 async def test_pop_of_a_known_an_unknown_and_a_shared_number(site: Site) -> None:
     lea, amy, ben = [await site.browser(name) for name in ("lea", "amy", "ben")]
     ringing(site)

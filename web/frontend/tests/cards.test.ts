@@ -1,11 +1,12 @@
 /** The card of each call: asked for with the offer, kept apart from the next, honest when it fails. */
 import { createPinia, disposePinia, setActivePinia, type Pinia } from "pinia";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { computed, nextTick, ref } from "vue";
+import { computed, nextTick, ref, shallowRef } from "vue";
 
 import type { Appointment } from "@/api/customers";
 import { ApiError, type call } from "@/api/http";
 import type { DeskTables, Me } from "@/api/types";
+import { serverNow } from "@/lib/clock";
 import { applyChanges, makeTables } from "@/lib/tables";
 
 const server = vi.hoisted(() => ({ call: vi.fn() }));
@@ -24,6 +25,7 @@ const { useSession } = await import("@/stores/session");
 
 const tables = makeTables<DeskTables>(["me", "offers", "calls", "queues"]);
 const state = ref("live");
+const sent = shallowRef<unknown>(null);
 let pinia: Pinia;
 
 const offer = (id: string) => ({ offer_id: `o-${id}`, call_id: id, queue: "support", number: "138****8000" });
@@ -35,9 +37,9 @@ const pop = (callId: string, ids: string[], chosen: string | null = null) => ({
   matches: ids.map(match),
 });
 
-function comes(id: string): void {
+function comes(id: string, more = {}): void {
   tables.offers.clear();
-  applyChanges(tables, { offers: { [id]: offer(id) } }, {});
+  applyChanges(tables, { offers: { [id]: { ...offer(id), ...more } } }, {});
 }
 
 beforeEach(() => {
@@ -46,12 +48,14 @@ beforeEach(() => {
   vi.stubGlobal("localStorage", { getItem: () => null, setItem: vi.fn(), removeItem: vi.fn() });
   for (const map of Object.values(tables)) map.clear();
   state.value = "live";
+  sent.value = null;
   link.current = {
     tables,
     state,
     loaded: ref(true),
     heardAt: ref(0),
     retryIn: computed(() => 0),
+    pop: sent,
     open: vi.fn(),
     close: vi.fn(),
   };
@@ -75,6 +79,40 @@ describe("the card", () => {
     await settled();
     expect(server.call).toHaveBeenCalledWith("GET", "/agent/calls/c1/customer", undefined, {});
     expect(cards.customerOf("c1")?.name).toBe("name 7");
+  });
+
+  it("is sent with an offer and then not asked for", async () => {
+    const cards = useCards();
+    const desk = useDesk();
+    comes("c1", { made_at: serverNow() });
+    await settled();
+    expect(desk.customerComes).toBe(true);
+    sent.value = pop("c1", ["7"]);
+    await settled();
+    expect(desk.customerComes).toBe(false);
+    expect(cards.customerOf("c1")?.name).toBe("name 7");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.call).not.toHaveBeenCalled();
+  });
+
+  it("is asked for where the server sent none", async () => {
+    const cards = useCards();
+    server.call.mockResolvedValue(pop("c1", ["7"]));
+    comes("c1", { made_at: serverNow() });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(server.call).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(server.call).toHaveBeenCalledOnce();
+    expect(cards.customerOf("c1")?.name).toBe("name 7");
+  });
+
+  it("that was sent ahead of its offer stands when it comes", async () => {
+    const cards = useCards();
+    sent.value = pop("c1", ["7"]);
+    comes("c1", { made_at: serverNow() });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(cards.customerOf("c1")?.name).toBe("name 7");
+    expect(server.call).not.toHaveBeenCalled();
   });
 
   it("is not asked for without the right", async () => {

@@ -1,7 +1,7 @@
 /** The desk's rules: card before ring, answering early, refusing, and what a reload brings back. */
 import { createPinia, disposePinia, setActivePinia, type Pinia } from "pinia";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { computed, nextTick, ref } from "vue";
+import { computed, nextTick, ref, shallowRef } from "vue";
 
 import { ApiError, type call } from "@/api/http";
 import type { LiveEnd } from "@/api/live";
@@ -83,6 +83,7 @@ beforeEach(() => {
     loaded: ref(true),
     heardAt: ref(0),
     retryIn: computed(() => 0),
+    pop: shallowRef(null),
     open: vi.fn(),
     close: vi.fn(),
   };

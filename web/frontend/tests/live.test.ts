@@ -58,6 +58,7 @@ function world() {
   const listener = {
     snapshot: vi.fn<LiveListener["snapshot"]>(),
     changes: vi.fn<LiveListener["changes"]>(),
+    pop: vi.fn<LiveListener["pop"]>(),
     stamp: vi.fn<LiveListener["stamp"]>(),
     state: vi.fn<LiveListener["state"]>(),
     ended: vi.fn<LiveListener["ended"]>(),
@@ -83,6 +84,9 @@ describe("the live link", () => {
     expect(listener.snapshot).toHaveBeenCalledWith({ me: {} });
     expect(listener.changes).toHaveBeenCalledWith({ me: { a: {} } }, {});
     expect(listener.state).toHaveBeenLastCalledWith("live", 0);
+    const pop = { call_id: "c1", number: null, chosen: null, matches: [] };
+    last().says({ type: "pop", now: 102, pop });
+    expect(listener.pop).toHaveBeenCalledWith(pop);
   });
 
   it("comes back with growing pauses and forgets them after a snapshot", () => {

@@ -4,6 +4,7 @@
  */
 import { parsePlain } from "@/lib/plain";
 
+import type { Pop } from "./customers";
 import type { ServerMessage, Tables } from "./types";
 
 export type LiveState = "connecting" | "live" | "waiting" | "closed";
@@ -16,6 +17,8 @@ export interface LiveListener {
   snapshot(rows: Tables): void;
   /** Rows that changed and keys that are gone. */
   changes(put: Tables, del: Record<string, string[]>): void;
+  /** Who calls, sent with the offer. */
+  pop(pop: Pop): void;
   /** The server's stamp on a message that just arrived, epoch seconds. */
   stamp(now: number): void;
   state(state: LiveState, retryInSeconds: number): void;
@@ -140,6 +143,8 @@ export class LiveLink {
     } else if (message.type === "changes" && this.sequence !== null) {
       this.sequence = message.seq;
       this.listener.changes(message.put ?? {}, message.del ?? {});
+    } else if (message.type === "pop") {
+      this.listener.pop(message.pop);
     }
   }
 

@@ -3,7 +3,7 @@
  * Times are epoch seconds on the server's clock; durations are seconds.
  */
 
-import type { Customer } from "./customers";
+import type { Customer, Pop } from "./customers";
 
 export type Right =
   | "desk.use"
@@ -337,6 +337,7 @@ export type Tables = Record<string, Record<string, unknown>>;
 export type ServerMessage =
   | { type: "snapshot"; seq: number; now: number; rows: Tables }
   | { type: "changes"; seq: number; now: number; put?: Tables; del?: Record<string, string[]> }
+  | { type: "pop"; now: number; pop: Pop }
   | { type: "alive"; now: number };
 
 // --- calls that are in the journal ---------------------------------------------------------------

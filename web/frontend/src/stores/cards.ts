@@ -1,6 +1,7 @@
 /**
- * The customer's card of each call. Asked for as soon as the offer's row is there; what the offer
- * itself says never waits for it, and a call whose card cannot be had is answered all the same.
+ * The customer's card of each call. The server sends it with the offer, and is asked for it where it
+ * did not; what the offer itself says never waits for it, and a call whose card cannot be had is
+ * answered all the same.
  */
 import { defineStore } from "pinia";
 import { computed, shallowReactive, watch } from "vue";
@@ -17,6 +18,7 @@ import {
 } from "@/api/customers";
 import { ApiError } from "@/api/http";
 import type { Problem } from "@/api/types";
+import { serverNow } from "@/lib/clock";
 
 import { useDesk } from "./desk";
 import { useDrafts, type Draft } from "./drafts";
@@ -33,6 +35,9 @@ export interface Card {
 
 /** Cards of so many latest calls are kept; older ones are asked for again. */
 const KEPT = 8;
+/** A card that was sent with its offer is here by then. */
+const SENT_WITHIN_MS = 150;
+const FRESH_OFFER_SECONDS = 1;
 
 export const useCards = defineStore("cards", () => {
   const desk = useDesk();
@@ -149,9 +154,30 @@ export const useCards = defineStore("cards", () => {
     { flush: "sync" },
   );
 
-  function want(id: string | null): void {
-    if (id !== null && session.may("customers.see") && !cards.get(id)?.pop) void load(id);
+  /** The server sends it by itself with an offer that it makes now. */
+  function awaitSent(id: string): void {
+    put(id, { loading: true, problem: null });
+    setTimeout(() => {
+      if (!cards.get(id)?.loading || cards.get(id)?.pop) return;
+      put(id, { loading: false });
+      void load(id);
+    }, SENT_WITHIN_MS);
   }
+
+  function want(id: string | null): void {
+    if (id === null || !session.may("customers.see") || cards.get(id)?.pop) return;
+    const made = desk.offer?.call_id === id ? desk.offer.made_at : 0;
+    if (serverNow() - made < FRESH_OFFER_SECONDS) awaitSent(id);
+    else void load(id);
+  }
+
+  watch(
+    () => desk.pop,
+    (pop) => {
+      if (pop) put(pop.call_id, { pop, loading: false, problem: null });
+    },
+    { flush: "sync" },
+  );
 
   watch(callId, want, { immediate: true });
   /** An earlier call's outcome that was gone back to may hold a call-back. */

@@ -291,7 +291,7 @@ export const useDesk = defineStore("desk", () => {
   );
 
   watch(
-    () => [phone.ringing, offer.value?.offer_id ?? null, customerComes.value] as const,
+    [() => phone.ringing, () => offer.value?.offer_id ?? null, customerComes] as const,
     ([ringing, offerId, comes], _before, onCleanup) => {
       cardLate.value = false;
       if (!ringing) {
@@ -400,6 +400,7 @@ export const useDesk = defineStore("desk", () => {
     linkState: link.state,
     loaded: link.loaded,
     retryIn: link.retryIn,
+    pop: link.pop,
     seat,
     seatProblem,
     me,

@@ -1,6 +1,7 @@
 /** A live link as Vue sees it: its tables, its state and when it was last heard. */
-import { computed, reactive, readonly, ref, type ComputedRef, type Ref } from "vue";
+import { computed, reactive, readonly, ref, shallowRef, type ComputedRef, type Ref, type ShallowRef } from "vue";
 
+import type { Pop } from "@/api/customers";
 import { LiveLink, type LiveEnd, type LiveState, type LiveWorld, type Topic } from "@/api/live";
 import { Gather } from "@/lib/gather";
 import { onBeat, onWake } from "@/lib/beat";
@@ -32,6 +33,8 @@ export interface ReactiveLink<T> {
   heardAt: Readonly<Ref<number>>;
   /** Seconds until the next try while waiting. */
   retryIn: ComputedRef<number>;
+  /** Who calls, as the server sent it last. */
+  pop: Readonly<ShallowRef<Pop | null>>;
   /** @param take see LiveLink.open. */
   open(take?: boolean): void;
   close(): void;
@@ -52,6 +55,7 @@ export function reactiveLink<T>(
   const state = ref<LiveState>("closed");
   const loaded = ref(false);
   const heardAt = ref(0);
+  const pop = shallowRef<Pop | null>(null);
 
   const gather = new Gather<[put: Record<string, Record<string, unknown>>, del: Record<string, string[]>]>(
     drawEveryMs,
@@ -75,6 +79,7 @@ export function reactiveLink<T>(
         if (drawEveryMs === 0) applyChanges(tables, rows, del);
         else gather.add([rows, del]);
       },
+      pop: (sent) => (pop.value = sent),
       stamp: (stamp) => {
         observeServerTime(stamp);
         heardAt.value = stamp;
@@ -104,6 +109,7 @@ export function reactiveLink<T>(
     loaded: readonly(loaded),
     heardAt: readonly(heardAt),
     retryIn: computed(() => Math.max(0, Math.ceil(status.retryAt - now.value))),
+    pop,
     open(take = false) {
       stopListening();
       window.addEventListener("online", retryNow);

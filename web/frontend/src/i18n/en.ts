@@ -946,7 +946,7 @@ export default {
     address: "From",
     from: "From",
     to: "To",
-    object: "Whom: name or id",
+    object: "Whom or which id",
     export: "As a file",
     trail_none: "Nothing fits these filters.",
     none_value: "–",

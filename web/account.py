@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cti.journal.database import AWAY
 from web import audit, users
@@ -17,11 +17,18 @@ from web.session import Password
 if TYPE_CHECKING:
     from web.database import Connection
 
+PROBLEMS: Final = ("wrong_present_password", "throttled", "busy", "database_away")
 
-class NewPassword(Input):
-    """The present password, and the one to come."""
+
+class Present(Input):
+    """The present password: whoever sits down at an open page does not know it."""
 
     present: Password
+
+
+class NewPassword(Present):
+    """And the one to come."""
+
     password: Password
 
 
@@ -48,12 +55,12 @@ class SessionList(Output):
     "Change one's own password",
     input=NewPassword,
     unripe=True,
-    problems=("wrong_present_password", "user_refused", "throttled", "busy", "database_away"),
+    problems=(*PROBLEMS, "user_refused"),
 )
 async def change_password(asked: Asked[NewPassword]) -> None:
     """Ends all other sessions of the user."""
     user, given = asked.session.user, asked.input
-    await _check_present(asked)
+    await _check_present(asked, given.present)
     weak = users.weakness(given.password, user.name, user.full_name, user.agent_id or "")
     if given.password == given.present:
         weak = users.UserError("password_same", "the new password is the present one")
@@ -80,14 +87,16 @@ async def own_sessions(asked: Asked[None]) -> SessionList:
 
 
 @endpoint(
-    "DELETE",
-    "/api/v1/session/others",
+    "POST",
+    "/api/v1/session/others/end",
     "End one's other sessions",
-    problems=("database_away",),
+    input=Present,
+    problems=PROBLEMS,
 )
-async def end_others(asked: Asked[None]) -> None:
+async def end_others(asked: Asked[Present]) -> None:
     """This one stays."""
     user = asked.session.user
+    await _check_present(asked, asked.input.present)
     async with connected(asked.services.pool) as connection, connection.transaction():
         await connection.execute(_END_OTHERS, user.user_id, asked.session.key)
         await audit.record(connection, asked, "sessions_ended", concerned(user), {"others": True})
@@ -122,7 +131,7 @@ async def sessions_of(connection: Connection, asked: Asked[Any], user_id: int) -
     )
 
 
-async def _check_present(asked: Asked[NewPassword]) -> None:
+async def _check_present(asked: Asked[Any], present: str) -> None:
     """As slow for guesses as the sign-in.
 
     :raises Problem: throttled, busy, wrong_present_password.
@@ -134,7 +143,7 @@ async def _check_present(asked: Asked[NewPassword]) -> None:
     try:
         async with connected(asked.services.pool) as connection:
             _, stored = await users.find(connection, name)
-        fits = await parts.passwords.check(stored, asked.input.present)
+        fits = await parts.passwords.check(stored, present)
     except users.BusyError:
         parts.throttle.cancel(name, address)
         raise Problem("busy") from None

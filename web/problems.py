@@ -173,7 +173,7 @@ PROBLEMS: Mapping[str, Kind] = {
     ),
     "wrong_present_password": Kind(
         422,
-        Words("当前密码不正确", "您输入的当前密码不对，密码未更改。", "请重新输入当前密码。"),
+        Words("当前密码不正确", "您输入的当前密码不对，未作任何更改。", "请重新输入当前密码。"),
         Words("Wrong password", "Your present password is another one.", "Enter it once more."),
     ),
     "unknown_user": Kind(

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.e2e.conftest import OpenPage, pages
 from tests.e2e.desk import FLOOR, sign_in
 from tests.support.sandbox import TestSandbox
-from tests.support.whole import Whole, whole
+from tests.support.whole import PASSWORD, Whole, whole
 
 OWN_PASSWORD = "violet-Harbour-31"
 
@@ -106,6 +106,39 @@ async def test_a_team_its_leader_and_its_agent(
     entry = admin.locator("[data-test=entry]")
     await expect(entry).to_have_count(1)
     await expect(entry).to_contain_text("fang")
+
+
+async def test_the_password_is_hidden_can_be_pasted_and_is_asked_for_again(
+    browser: Browser, centre: Whole
+) -> None:
+    """At the sign-in, and before one's sessions elsewhere are ended."""
+    async with pages(browser, centre.base) as open_one:
+        here, there = await open_one("en"), await open_one("en")
+        await sign_in(there, "qiang")
+        await here.goto("/")
+        await here.fill("input[name=user]", PASSWORD)
+        await here.press("input[name=user]", "Control+a")
+        await here.press("input[name=user]", "Control+x")
+        await here.fill("input[name=user]", "qiang")
+        password = here.locator("input[name=password]")
+        await expect(password).to_have_attribute("type", "password")
+        await expect(password).to_have_attribute("autocomplete", "current-password")
+        await password.press("Control+v")
+        await expect(password).to_have_value(PASSWORD)
+        await password.press("Enter")
+        await here.locator("[data-test=self]").click()
+        await here.locator(".n-dropdown-option", has_text="Account").click()
+        await here.locator("[data-test=end-others]").click()
+        again = here.locator("form input[type=password]").first
+        await again.fill("not mine at all")
+        await again.press("Enter")
+        await expect(here.get_by_text("Your present password is another one.")).to_be_visible()
+        await expect(there.locator("[data-test=self]")).to_be_visible()
+        await again.fill(PASSWORD)
+        await again.press("Enter")
+        await expect(here.locator("[data-test=session]")).to_have_count(1)
+        await there.reload()
+        await expect(there.locator("input[name=password]")).to_be_visible()
 
 
 async def test_signing_out_is_found_on_every_page(centre: Whole, open_page: OpenPage) -> None:

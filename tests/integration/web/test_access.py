@@ -50,7 +50,7 @@ GET    /api/v1/recordings/{recording_id}/audio              !!! ++- +++ +++ +++ 
 POST   /api/v1/calls/{call_id}/reveal                       +-- !!! !!! +++ !!! !!!
 PUT    /api/v1/session/password                             + + + + + +
 GET    /api/v1/session/all                                  + + + + + +
-DELETE /api/v1/session/others                               + + + + + +
+POST   /api/v1/session/others/end                           + + + + + +
 GET    /api/v1/people/users                                 ! + + ! + +
 POST   /api/v1/people/users                                 ! ! ! ! ! +
 PATCH  /api/v1/people/users/{user_id}                       ! ! ! ! ! +

@@ -228,7 +228,11 @@ async def test_ones_own_sessions(site, ada):
     amy, other = await site.browser("amy"), await site.browser("amy")
     _, body = await amy.send("GET", "/api/v1/session/all")
     assert sorted(item["current"] for item in body["items"]) == [False, True]
-    assert (await amy.send("DELETE", "/api/v1/session/others"))[0] == 204
+    end = "/api/v1/session/others/end"
+    status, problem = await amy.send("POST", end, {"present": "not-her-password"})
+    assert (status, problem["code"]) == (422, "wrong_present_password")
+    assert (await other.send("GET", "/api/v1/session"))[0] == 200
+    assert (await amy.send("POST", end, {"present": "blue-kettle-42"}))[0] == 204
     assert (await other.send("GET", "/api/v1/session"))[0] == 401
     assert (await amy.send("GET", "/api/v1/session"))[0] == 200
     third = await site.browser("amy")
@@ -236,6 +240,18 @@ async def test_ones_own_sessions(site, ada):
     assert (await amy.send("PUT", "/api/v1/session/password", change))[0] == 204
     assert (await third.send("GET", "/api/v1/session"))[0] == 401
     assert (await amy.send("GET", "/api/v1/session"))[0] == 200
+
+
+@pytest.mark.parametrize("length", [64, 256])
+async def test_a_long_password_is_taken_whole(site, length):
+    amy = await site.browser("amy")
+    longest = ("wide-Meadow 长" + "x1y2" * 64)[:length]
+    change = {"present": "blue-kettle-42", "password": longest}
+    assert (await amy.send("PUT", "/api/v1/session/password", change))[0] == 204
+    again = {"user": "amy", "password": longest}
+    assert (await amy.send("POST", "/api/v1/session", again))[0] == 200
+    again["password"] = longest[:-1]
+    assert (await amy.send("POST", "/api/v1/session", again))[0] == 401
 
 
 async def test_departments_and_teams(site, ada):

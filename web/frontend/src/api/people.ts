@@ -98,7 +98,7 @@ export const endSessions = (id: number): Promise<void> => call("DELETE", `${user
 export async function readOwnSessions(): Promise<SessionInfo[]> {
   return (await call<{ items: SessionInfo[] }>("GET", "/session/all")).items;
 }
-export const endOthers = (): Promise<void> => call("DELETE", "/session/others");
+export const endOthers = (present: string): Promise<void> => call("POST", "/session/others/end", { present });
 
 export async function readDepartments(): Promise<Department[]> {
   return (await call<{ departments: Department[] }>("GET", "/people/departments")).departments;

@@ -18,6 +18,7 @@ import asyncio
 import bisect
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -201,8 +202,8 @@ async def measured() -> list[Figure]:
                 pages[extension] = await context.new_page()
                 await _be_ready(pages[extension], person, extension)
             entered = await _called(centre)
-            if lost := sum(not panel.open_still for panel in connected):
-                raise SandboxError(f"{lost} panels lost their connection")
+            if lost := Counter(panel.ended for panel in connected if panel.ended):
+                raise SandboxError(f"panels lost their connection (why: how many): {dict(lost)}")
             noted = {extension: await page.evaluate(NOTED) for extension, page in pages.items()}
     return list(pop_figures(together(entered.dialled, noted)))
 

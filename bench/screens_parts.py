@@ -124,9 +124,11 @@ class Panel:
         return cls(socket)
 
     @property
-    def open_still(self) -> bool:
-        """Whether the server has not closed it."""
-        return not self._socket.closed
+    def ended(self) -> str:
+        """How the connection ended, empty while it is open."""
+        if not self._socket.closed:
+            return ""
+        return f"{self._socket.close_code} {self._socket.exception() or ''}".strip()
 
     async def _read(self) -> None:
         async for _ in self._socket:

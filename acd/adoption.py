@@ -27,7 +27,6 @@ RESTART_SECONDS: Final = 0.5
 """Asterisk tells its start to the second, always the same for the same start."""
 PROOF_SECONDS: Final = 5.0
 NATIVE_PREFIX: Final = "zx-"
-FLOOR_CHANGED: Final = "floor_changed"
 
 
 def link_down(turn: Turn, item: LinkDown) -> None:
@@ -126,6 +125,8 @@ def _take_devices(turn: Turn, snapshot: PbxSnapshot) -> None:
 
 def _settle_removed(turn: Turn) -> None:
     """End what belongs to queues, agents and extensions that a new floor has no more."""
+    for extension in list(turn.state.seats):
+        presence.vacate(turn, extension)
     for agent in turn.state.agents.values():
         if agent.extension is not None and agent.extension not in turn.extensions:
             _unseat(turn, agent)
@@ -153,7 +154,7 @@ def _settle_removed(turn: Turn) -> None:
                         agent_id=offer.agent_id,
                         queue=offer.queue,
                         end="failed",
-                        detail=FLOOR_CHANGED,
+                        detail=d.FLOOR_CHANGED,
                     )
                 )
 
@@ -162,8 +163,8 @@ def _unseat(turn: Turn, agent: Agent) -> None:
     """Sign out who sits at an extension that is none: what its phone does would go unseen."""
     offer = turn.fold.offer_to(agent)
     if offer is not None:
-        waiting.end_offer(turn, offer, "failed", FLOOR_CHANGED, turn.now)
-    presence.sign_out(turn, agent, FLOOR_CHANGED, turn.now)
+        waiting.end_offer(turn, offer, "failed", d.FLOOR_CHANGED, turn.now)
+    presence.sign_out(turn, agent, d.FLOOR_CHANGED, turn.now)
 
 
 # --- callers -------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ def _sign_in(turn: Turn, item: i.SignIn, agent: Agent) -> None:
     if agent.extension == item.extension:
         turn.reply(item)
         return
+    presence.vacate(turn, item.extension)
     sitting = turn.state.agents.get(turn.state.seats.get(item.extension, ""))
     in_the_way = [each for each in (sitting, agent) if each is not None and each.extension]
     if in_the_way and not item.confirm_takeover:

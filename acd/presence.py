@@ -45,6 +45,23 @@ def sign_out(turn: Turn, agent: Agent, reason: str, at: float, *, by: str | None
     turn.emit(event)
 
 
+def vacate(turn: Turn, extension: str) -> None:
+    """Sign out who has the seat in the journal alone: no agent of the floor sits there.
+
+    So it is after a start with a floor that lacks an agent who was signed in.
+    """
+    agent_id = turn.state.seats.get(extension)
+    agent = turn.fold.agent(agent_id)
+    if agent_id is None or (agent is not None and agent.extension == extension):
+        return
+    turn.emit(
+        d.AgentSignedOut(
+            at=turn.now, agent_id=agent_id, extension=extension, reason=d.FLOOR_CHANGED
+        )
+    )
+    turn.emit(d.AgentStateChanged(at=turn.now, agent_id=agent_id, state="signed_out"))
+
+
 def release(turn: Turn, agent: Agent, at: float) -> None:
     """A call of a queue, its wrap-up or an offer is over."""
     event = agents.released(agent, at)

@@ -60,7 +60,8 @@ class State(msgspec.Struct, kw_only=True):
     :param visits: open visits.
     :param offers: pending offers.
     :param legs: live legs of agents.
-    :param seats: extension -> the agent who is signed in there.
+    :param seats: extension -> the agent who is signed in there, until `presence.vacate` also one
+        whom a changed floor has no more.
     :param visits_had: call -> how many visits it began.
     """
 
@@ -108,9 +109,6 @@ class Fold:
             state.paces.setdefault(name, Pace())
         for agent in state.agents.values():
             self._fit(agent)
-        state.seats = {
-            extension: each for extension, each in state.seats.items() if each in state.agents
-        }
         state.offers = {
             each.id: each
             for each in state.offers.values()
@@ -503,10 +501,10 @@ class Fold:
     # --- agents -------------------------------------------------------------------------------
 
     def _signed_in(self, event: domain.AgentSignedIn) -> None:
+        self.state.seats[event.extension] = event.agent_id
         agent = self.state.agents.get(event.agent_id)
         if agent is None:
             return
-        self.state.seats[event.extension] = agent.id
         agent.extension = event.extension
         agent.browser = event.extension in self.browsers
         agent.calls = agent.missed = 0

@@ -50,6 +50,8 @@ VisitEnd = Literal[
 OfferEnd = Literal["accepted", "rejected", "timed_out", "rescinded", "failed"]
 HANDED_OVER: Final = "handed_over"
 """Reason of `AgentSignedOut`: another server has the PBX, and its calls."""
+FLOOR_CHANGED: Final = "floor_changed"
+"""Reason of `AgentSignedOut` and detail of `OfferEnded`: the configuration has it no more."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -413,7 +415,7 @@ class AgentSignedIn(AgentEvent, frozen=True, kw_only=True, tag=True):
 class AgentSignedOut(AgentEvent, frozen=True, kw_only=True, tag=True):
     """The agent left the seat.
 
-    :param reason: "self", "taken_over", "supervisor", "panel_lost", "shift_end", "floor_changed",
+    :param reason: "self", "taken_over", "supervisor", "panel_lost", "shift_end", FLOOR_CHANGED,
         HANDED_OVER.
     :param by: the leader who did it, None where none did.
     """

@@ -831,3 +831,47 @@ def test_old_news_of_a_caller_who_is_gone_begin_no_wait(one: Centre) -> None:
     assert one.events(d.CallEnded)
     one.say(caller, "ZxEnter", Queue="support")
     assert not one.core.state.visits
+
+
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_an_agent_who_is_no_more_is_signed_out(from_checkpoint: bool) -> None:
+    before = Centre(floor(agents=2))
+    before.ready("1002")
+    new = on_another_floor(before, floor(agents=1), from_checkpoint=from_checkpoint)
+    new.connect(gap=True)
+    gone = new.last(d.AgentSignedOut)
+    assert (gone.agent_id, gone.extension, gone.reason) == ("1002", "8002", "floor_changed")
+    assert (new.last(d.AgentStateChanged).agent_id, new.last(d.AgentStateChanged).state) == (
+        "1002",
+        "signed_out",
+    )
+    assert not new.core.state.seats
+    again = new.restarted()
+    again.connect(gap=True)
+    assert len(again.events(d.AgentSignedOut)) == 1
+
+
+@pytest.mark.parametrize("from_checkpoint", [True, False])
+def test_the_seat_of_an_agent_who_is_no_more_is_free(from_checkpoint: bool) -> None:
+    """Before the PBX is in sight too, and nobody has to be asked."""
+    both = floor(agents=2)
+    before = Centre(both)
+    before.ready("1002")
+    one = both.model_copy(update={"agents": both.agents[:1]})
+    new = on_another_floor(before, one, from_checkpoint=from_checkpoint)
+    assert new.sign_in("1001", "8002").code is None
+    assert [each.agent_id for each in new.events(d.AgentSignedOut)] == ["1002"]
+    assert not new.last(d.AgentSignedIn).took_over
+    assert new.core.state.seats == {"8002": "1001"}
+
+
+def test_who_comes_back_to_the_floor_before_the_pbx_does_has_no_seat() -> None:
+    before = Centre(floor(agents=2))
+    before.ready("1002")
+    without = on_another_floor(before, floor(agents=1), from_checkpoint=True)
+    new = on_another_floor(without, floor(agents=2), from_checkpoint=True)
+    new.connect(gap=True)
+    assert new.agent("1002").state == "signed_out"
+    assert not new.core.state.seats
+    new.sign_in("1002", "8002")
+    assert new.agent("1002").state == "not_ready"

@@ -106,7 +106,8 @@ class Caller:
                 self._hears.clear()
             case "Newchannel":
                 self._exists = True
-            case "OriginateResponse" if not self._exists:
+            case "OriginateResponse" if not self._exists and event["Response"] == "Failure":
+                # Its own thread tells of success too, and may do so before the channel is told of.
                 self.ended.set()
             case "Hangup":
                 self.cause = event["Cause"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cti.sandbox.far_end import Agent, FarEndError
+from cti.sandbox.far_end import Agent, Caller, FarEndError
 from cti.sandbox.ports import LOOPBACK
 from cti.sandbox.remote import Headers, Remote
 
@@ -25,6 +25,23 @@ async def test_a_phone_picked_up_when_its_call_had_gone_says_so():
     agent.take(RINGING)
     with pytest.raises(FarEndError, match="8001"):
         await agent.answer()
+
+
+def test_a_call_that_came_to_be_has_not_ended_though_its_channel_is_told_of_late():
+    far_end: Any = None
+    caller = Caller(far_end, "far-1", "+8613800000001")
+    caller.take({"Event": "OriginateResponse", "Uniqueid": "far-1", "Response": "Success"})
+    assert not caller.ended.is_set()
+    caller.take({"Event": "Newchannel", "Uniqueid": "far-1"})
+    caller.take(HUNG_UP)
+    assert (caller.ended.is_set(), caller.cause) == (True, "26")
+
+
+def test_a_call_that_never_came_to_be_has_ended():
+    far_end: Any = None
+    caller = Caller(far_end, "far-1", "+8613800000001")
+    caller.take({"Event": "OriginateResponse", "Uniqueid": "far-1", "Response": "Failure"})
+    assert caller.ended.is_set()
 
 
 async def test_what_broke_the_hearing_is_raised_at_the_end():

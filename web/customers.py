@@ -17,6 +17,7 @@ from web.customers_asked import (
     Moment,
     changing,
     check_digits,
+    count_search,
     customer_of,
     number_part,
     reading,
@@ -36,6 +37,7 @@ from web.customers_wish import (
     numbers_of,
     once,
     own_values,
+    typed_numbers,
     unmasked,
     without_values,
 )
@@ -138,6 +140,7 @@ async def create_customer(asked: Asked[NewCustomer]) -> CustomerView:
     An owner is named only by who has numbers.see.
     """
     given = asked.input
+    count_search(asked, len(typed_numbers(given.numbers)))
     called = await number_of(asked, given.call_id, "calls.see") if given.call_id else None
     async with changing(asked) as (connection, fields, by):
         added = call_number(asked, called)
@@ -190,11 +193,12 @@ async def change_customer(asked: Asked[CustomerChange]) -> CustomerView:
     Another owner is named only by who has numbers.see; which numbers somebody on the blacklist has
     changes only who has blacklist.edit.
     """
-    given = asked.input
+    given, typed = asked.input, typed_numbers(asked.input.numbers)
+    count_search(asked, len(typed))
     async with changing(asked) as (connection, fields, by):
         if not given.allow_shared:
-            typed = [call_number(asked, each.number) for each in given.numbers or ()]
-            await store.lock_numbers(connection, filter(None, typed))
+            found = [call_number(asked, number) for number in typed]
+            await store.lock_numbers(connection, filter(None, found))
         before = await seen(connection, asked, fields, customer_of(asked), given.version)
         given = unmasked(asked, given, before)
         after = changed(asked, fields, before, given)

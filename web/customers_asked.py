@@ -50,14 +50,14 @@ def check_digits(asked: Asked[Any], text: str) -> None:
         count_search(asked)
 
 
-def count_search(asked: Asked[Any]) -> None:
-    """Count that somebody is told whose a whole number is; who sees all numbers knows it anyway.
+def count_search(asked: Asked[Any], numbers: int = 1) -> None:
+    """Count that somebody is told whose whole numbers are; who sees all numbers knows it anyway.
 
     :raises Problem: too_many_searches.
     """
-    if asked.session.may("numbers.see"):
+    if not numbers or asked.session.may("numbers.see"):
         return
-    if not asked.parts.searches.take(asked.session.user.user_id, time.monotonic()):
+    if not asked.parts.searches.take(asked.session.user.user_id, time.monotonic(), numbers):
         raise Problem("too_many_searches")
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from crm import customers as store
 from crm import fields as own_fields
 from crm.customers import By, Customer, Draft, Number
-from web.customers_asked import LINE, AgentName, CallId, bad_field, count_search, replaced
+from web.customers_asked import LINE, AgentName, CallId, bad_field, replaced
 from web.customers_view import call_number, viewer_of
 from web.endpoint import Asked, Input
 from web.problems import Problem
@@ -179,6 +179,11 @@ def numbers_of(
     return store.without_doubles(found)
 
 
+def typed_numbers(wishes: Sequence[NumberWish] | None) -> list[str]:
+    """The numbers that were typed. Each is a question too: the answer may tell whose it is."""
+    return [each.number for each in wishes or () if each.number and "*" not in each.number]
+
+
 def own_values(
     asked: Asked[Any],
     fields: Sequence[own_fields.Field],
@@ -255,11 +260,10 @@ async def check_taken(
 ) -> None:
     """See that nobody but the customer `but` has these numbers.
 
-    :raises Problem: number_taken, naming who has one; too_many_searches.
+    :raises Problem: number_taken, naming who has one.
     """
     try:
         await store.check_taken(connection, (each.number for each in numbers), but=but)
     except store.TakenError as error:
-        count_search(asked)
         name = viewer_of(asked).text(error.name)
         raise Problem("number_taken", customer_id=str(error.customer_id), name=name) from None

@@ -98,12 +98,15 @@ class Searches:
     def __init__(self) -> None:
         self._left: OrderedDict[int, tuple[float, float]] = OrderedDict()
 
-    def take(self, user_id: int, now: float) -> bool:
-        """Count a search; whether it may go on."""
+    def take(self, user_id: int, now: float, numbers: int = 1) -> bool:
+        """Count a search for so many numbers; whether it may go on.
+
+        One search may ask for more than are left: what it took too many has to come back first.
+        """
         left, at = self._left.pop(user_id, (SEARCHES_BURST, now))
         left = min(SEARCHES_BURST, left + (now - at) * SEARCHES_PER_SECOND)
         allowed = left >= 1
-        self._left[user_id] = (left - 1 if allowed else left, now)
+        self._left[user_id] = (left - numbers if allowed else left, now)
         if len(self._left) > KEYS_LIMIT:
             self._left.popitem(last=False)
         return allowed

@@ -189,7 +189,25 @@ async def test_who_guesses_numbers_by_new_customers_is_slowed_down(site: Site) -
     answers = [(await amy.send("POST", "/api/v1/customers", guess))[1] for _ in range(31)]
     assert {answer["code"] for answer in answers[:30]} == {"number_taken"}
     assert answers[30]["code"] == "too_many_searches"
-    await made(amy, name="赵敏", numbers=[{"number": "13900139000"}])
+    await made(amy, name="赵敏")
+
+
+async def test_who_guesses_many_numbers_at_once_is_slowed_down(site: Site) -> None:
+    """Whoever has none of them is told of none, and that is an answer too; shared or not."""
+    lea, amy = await site.browser("lea"), await site.browser("amy")
+    await made(lea, numbers=[{"number": "13800138000"}])
+    own = await made(amy, name="赵敏")
+    path = f"/api/v1/customers/{own['customer_id']}"
+    guesses = [{"number": f"1390000{guess:04}"} for guess in range(50)]
+    change = {"version": own["version"], "numbers": guesses}
+    changed = await ask(amy, "PATCH", path.removeprefix("/api/v1/"), change)
+    again = {"version": changed["version"], "numbers": [{"number": "13800138000"}]}
+    for shared in (False, True):
+        status, problem = await amy.send("PATCH", path, again | {"allow_shared": shared})
+        assert (status, problem["code"]) == (429, "too_many_searches")
+    kept = [{"number_id": each["number_id"]} for each in changed["numbers"][:3]]
+    last = {"version": changed["version"], "numbers": kept}
+    assert len((await ask(amy, "PATCH", path.removeprefix("/api/v1/"), last))["numbers"]) == 3
 
 
 WRITTEN = {

@@ -65,3 +65,10 @@ def test_searches_run_out_for_each_user_and_come_back():
     assert searches.take(2, 0.0)
     assert [searches.take(1, 6.5) for _ in range(2)] == [True, False]
     assert sum(searches.take(1, 10_000.0) for _ in range(100)) == 30
+
+
+def test_a_search_for_more_numbers_than_are_left_is_paid_for_afterwards():
+    searches = Searches()
+    assert searches.take(1, 0.0, 50)
+    assert not searches.take(1, 125.0)
+    assert searches.take(1, 126.5)

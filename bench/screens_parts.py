@@ -102,7 +102,9 @@ async def sign_in(
                     roles=[role],
                     agent_id=agent_id,
                 )
-            found[name] = Person(base, user, await sessions.start(user, LOOPBACK, "bench"))
+            token = await sessions.start(user, LOOPBACK, "bench")
+            assert token is not None
+            found[name] = Person(base, user, token)
     return found
 
 

@@ -59,8 +59,8 @@ class SessionList(Output):
 )
 async def change_password(asked: Asked[NewPassword]) -> None:
     """Ends all other sessions of the user."""
-    user, given = asked.session.user, asked.input
-    await _check_present(asked, given.present)
+    given = asked.input
+    user = await _check_present(asked, given.present)
     weak = users.weakness(given.password, user.name, user.full_name, user.agent_id or "")
     if given.password == given.present:
         weak = users.UserError("password_same", "the new password is the present one")
@@ -68,7 +68,14 @@ async def change_password(asked: Asked[NewPassword]) -> None:
         raise Problem("user_refused", reason=weak.code)
     hashed = await asked.parts.passwords.hash(given.password)
     async with connected(asked.services.pool) as connection, connection.transaction():
-        await users.take_hash(connection, user.user_id, hashed, keep=asked.session.key)
+        if not await users.take_hash(
+            connection,
+            user.user_id,
+            hashed,
+            keep=asked.session.key,
+            instead_of=user.password_changed_at,
+        ):
+            raise Problem("wrong_present_password")
         await audit.record(connection, asked, "password_changed", concerned(user))
     await asked.parts.refresh_sessions()
 
@@ -131,8 +138,8 @@ async def sessions_of(connection: Connection, asked: Asked[Any], user_id: int) -
     )
 
 
-async def _check_present(asked: Asked[Any], present: str) -> None:
-    """As slow for guesses as the sign-in.
+async def _check_present(asked: Asked[Any], present: str) -> users.User:
+    """The user whose password it is. As slow for guesses as the sign-in.
 
     :raises Problem: throttled, busy, wrong_present_password.
     """
@@ -142,7 +149,7 @@ async def _check_present(asked: Asked[Any], present: str) -> None:
         raise Problem("throttled", retry_seconds=math.ceil(wait))
     try:
         async with connected(asked.services.pool) as connection:
-            _, stored = await users.find(connection, name)
+            user, stored = await users.find(connection, name)
         fits = await parts.passwords.check(stored, present)
     except users.BusyError:
         parts.throttle.cancel(name, address)
@@ -150,9 +157,10 @@ async def _check_present(asked: Asked[Any], present: str) -> None:
     except AWAY:
         parts.throttle.cancel(name, address)
         raise
-    if not fits:
+    if not fits or not user:
         raise Problem("wrong_present_password")
     parts.throttle.succeed(name, address)
+    return user
 
 
 _SESSIONS = """

@@ -72,6 +72,8 @@ async def sign_in(asked: Asked[Credentials]) -> web.Response:
     user = await _checked(asked)
     device = asked.request.headers.get("User-Agent", "")
     token = await asked.parts.sessions.start(user, asked.address, device)
+    if token is None:  # the password was changed while it was checked
+        raise Problem("wrong_password")
     if asked.signed_in:  # another browser tab's session is replaced, not left behind
         await _end(asked, asked.signed_in)
     session = await asked.parts.sessions.find(token)
@@ -161,7 +163,7 @@ async def _checked(asked: Asked[Credentials]) -> User:
     if parts.passwords.outdated(stored):
         hashed = await parts.passwords.hash(given.password)
         async with connected(parts.services.pool) as connection:
-            await users.set_hash(connection, user.user_id, hashed)
+            await users.set_hash(connection, user, hashed)
     return user
 
 

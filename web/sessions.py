@@ -109,8 +109,10 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._known)
 
-    async def start(self, user: User, address: str, device: str) -> str:
+    async def start(self, user: User, address: str, device: str) -> str | None:
         """Sign the user in; returns the new cookie's token.
+
+        None where the password was changed or the account closed since `user` was read.
 
         :param device: what the browser calls itself.
         :raises: one of TRY_AGAIN.
@@ -121,9 +123,12 @@ class Sessions:
         device = device.replace("\0", "").encode(errors="replace").decode()[:DEVICE_LONGEST]
         ends = _utc(session.expires_at)
         async with connected(self._pool) as connection, connection.transaction():
-            await connection.execute(
-                _INSERT, session.key, user.user_id, address, _utc(now), ends, device
+            since = user.password_changed_at
+            made = await connection.execute(
+                _INSERT, session.key, user.user_id, address, _utc(now), ends, device, since
             )
+            if made == "INSERT 0 0":
+                return None
             actor = audit.Actor(user.user_id, user.name, address)
             await audit.record_by(connection, actor, "signed_in")
         self._known[session.key] = session
@@ -291,7 +296,8 @@ _LIVING = "revoked_at IS NULL AND disabled_at IS NULL"
 _INSERT = """
 INSERT INTO sessions
     (token_sha256, user_id, address, created_at, last_seen_at, expires_at, device)
-VALUES ($1, $2, $3, $4, $4, $5, $6)
+SELECT $1, user_id, $3, $4, $4, $5, $6 FROM users
+WHERE user_id = $2 AND password_changed_at = $7 AND disabled_at IS NULL FOR SHARE
 """
 _SEEN = """
 UPDATE sessions SET last_seen_at = seen.at

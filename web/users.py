@@ -8,6 +8,7 @@ import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 import argon2
@@ -67,7 +68,10 @@ class UserError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who may sign in."""
+    """A person who may sign in.
+
+    :param password_changed_at: which password it is that this was read with.
+    """
 
     user_id: int
     name: str
@@ -75,6 +79,7 @@ class User:
     roles: tuple[Role, ...]
     agent_id: AgentId | None
     language: Language
+    password_changed_at: datetime
     team_id: int | None = None
     must_change_password: bool = False
 
@@ -219,13 +224,21 @@ async def take_hash(
     *,
     keep: bytes = b"",
     must_change: bool = False,
-) -> None:
-    """Give the user another password; all sessions end.
+    instead_of: datetime | None = None,
+) -> bool:
+    """Give the user another password; all sessions end. Whether it was done.
 
     :param keep: but the one of this key.
     :param must_change: the password is another's choice.
+    :param instead_of: only while the password is still the one of this `password_changed_at`.
     """
-    await connection.execute(_NEW_HASH, user_id, hashed, keep, must_change)
+    async with connection.transaction():
+        done = await connection.execute(_NEW_HASH, user_id, hashed, must_change, instead_of)
+        if done == "UPDATE 0":
+            return False
+        # A statement of its own: it has to see the session whose sign-in the first one waited for.
+        await connection.execute(_END_SESSIONS, user_id, keep)
+    return True
 
 
 async def disable_user(connection: Connection, name: str) -> None:
@@ -273,11 +286,9 @@ async def set_language(connection: Connection, user_id: int, language: Language)
     await connection.execute("UPDATE users SET language = $2 WHERE user_id = $1", user_id, language)
 
 
-async def set_hash(connection: Connection, user_id: int, hashed: str) -> None:
-    """Keep the same password under stronger parameters."""
-    await connection.execute(
-        "UPDATE users SET password_hash = $2 WHERE user_id = $1", user_id, hashed
-    )
+async def set_hash(connection: Connection, user: User, hashed: str) -> None:
+    """Keep the same password under stronger parameters, unless it was changed meanwhile."""
+    await connection.execute(_SET_HASH, user.user_id, hashed, user.password_changed_at)
 
 
 def user_of(row: asyncpg.Record) -> User:
@@ -289,6 +300,7 @@ def user_of(row: asyncpg.Record) -> User:
         roles=tuple(row["roles"]),
         agent_id=row["agent_id"],
         language=row["language"],
+        password_changed_at=row["password_changed_at"],
         team_id=row["team_id"],
         must_change_password=row["must_change_password"],
     )
@@ -332,11 +344,14 @@ INSERT INTO teams (department_id, name) SELECT department_id, $2 FROM department
 ON CONFLICT (department_id, name) DO UPDATE SET name = excluded.name RETURNING team_id
 """
 _NEW_HASH = """
-WITH changed AS (
-    UPDATE users
-    SET password_hash = $2, password_changed_at = now(), must_change_password = $4
-    WHERE user_id = $1 RETURNING user_id
-)
-UPDATE sessions SET revoked_at = now() FROM changed
-WHERE sessions.user_id = changed.user_id AND revoked_at IS NULL AND token_sha256 <> $3
+UPDATE users SET password_hash = $2, password_changed_at = clock_timestamp(),
+    must_change_password = $3
+WHERE user_id = $1 AND ($4::timestamptz IS NULL OR password_changed_at = $4)
+"""
+_END_SESSIONS = """
+UPDATE sessions SET revoked_at = now()
+WHERE user_id = $1 AND revoked_at IS NULL AND token_sha256 <> $2
+"""
+_SET_HASH = """
+UPDATE users SET password_hash = $2 WHERE user_id = $1 AND password_changed_at = $3
 """

@@ -206,6 +206,52 @@ async def test_a_new_password_ends_all_sessions(site, pool, password):
     await site.anonymous().sign_in("amy", "green-teapot-77")
 
 
+RESET = "green-teapot-77"
+
+
+async def reset(pool):
+    """The administrator gives amy another password."""
+    async with pool.acquire() as connection:
+        await users.set_password(connection, users.Passwords(), name="amy", password=RESET)
+
+
+async def test_a_change_under_way_does_not_overtake_a_reset(site, pool, monkeypatch, password):
+    hash_ = users.Passwords.hash
+
+    async def overtaken(self: users.Passwords, password: str) -> str:
+        monkeypatch.setattr(users.Passwords, "hash", hash_)
+        await reset(pool)
+        return await hash_(self, password)
+
+    thief = await site.browser("amy")
+    monkeypatch.setattr(users.Passwords, "hash", overtaken)
+    change = {"present": password, "password": "violet-Harbour-31"}
+    status, problem = await thief.send("PUT", "/api/v1/session/password", change)
+    assert (status, problem["code"]) == (422, "wrong_present_password")
+    assert (await site.anonymous().sign_in("amy", RESET))["user"] == "amy"
+    stale = {"user": "amy", "password": "violet-Harbour-31"}
+    assert (await site.anonymous().send("POST", "/api/v1/session", stale))[0] == 401
+
+
+async def test_a_sign_in_under_way_does_not_outlive_a_reset(site, pool, monkeypatch, password):
+    """Nor does the old password come back where its hash was to be made stronger."""
+    check = users.Passwords.check
+
+    async def overtaken(self: users.Passwords, stored: str | None, given: str) -> bool:
+        monkeypatch.setattr(users.Passwords, "check", check)
+        fits = await check(self, stored, given)
+        await reset(pool)
+        return fits
+
+    monkeypatch.setattr(users.Passwords, "check", overtaken)
+    monkeypatch.setattr(users.Passwords, "outdated", lambda *_: True)
+    old = {"user": "amy", "password": password}
+    status, problem = await site.anonymous().send("POST", "/api/v1/session", old)
+    assert (status, problem["code"]) == (401, "wrong_password")
+    assert (await site.anonymous().send("POST", "/api/v1/session", old))[0] == 401
+    assert (await site.anonymous().sign_in("amy", RESET))["user"] == "amy"
+
+
 async def test_the_table_holds_neither_passwords_nor_tokens(site, pool, password):
     browser = await site.browser("amy")
     dump = str(await pool.fetch("SELECT * FROM users")) + str(

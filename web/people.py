@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import asyncpg
+import structlog
 from pydantic import Field
 
+from cti import inputs
 from cti.journal.queries import containing
 from web import audit, users
 from web.account import SessionList, sessions_of
@@ -20,6 +22,8 @@ from web.session import Name
 
 if TYPE_CHECKING:
     from web.database import Connection
+
+log = structlog.get_logger(__name__)
 
 LIST_LIMIT = 200
 MANAGING: tuple[Role, ...] = tuple(role for role in ROLES if "people.manage" in RIGHTS[role])
@@ -197,7 +201,10 @@ async def add_user(asked: Asked[NewUser]) -> AddedUser:
     ),
 )
 async def change_user(asked: Asked[UserChange]) -> UserLine:
-    """Takes effect at once, also on open pages; who is disabled is signed out everywhere."""
+    """Takes effect at once, also on open pages; who is disabled is signed out everywhere.
+
+    Who is no agent any more, or another one, leaves the seat, after the call where there is one.
+    """
     changed = asked.input.model_dump(include=asked.input.model_fields_set)
     async with connected(asked.services.pool) as connection, connection.transaction():
         # One at a time: two administrators must not take the right from each other.
@@ -218,6 +225,7 @@ async def change_user(asked: Asked[UserChange]) -> UserLine:
         if facts:
             await audit.record(connection, asked, "user_changed", _concerned(after), facts)
     await asked.parts.refresh_sessions()
+    await _leave_seat(asked, before, after)
     return after
 
 
@@ -352,6 +360,27 @@ def _conditions(reach: Reach, asked: Asked[UsersQuery]) -> tuple[list[str], list
     if given.state:
         add("(disabled_at IS NOT NULL) = {}", given.state == "disabled")
     return conditions, arguments
+
+
+async def _leave_seat(asked: Asked[Any], before: UserLine, after: UserLine) -> None:
+    """Sign out the agent that the user was: a desk phone would ring on without any browser."""
+    if before.agent_id is None or _works_as(after, before.agent_id):
+        return
+    order = inputs.ForceState(
+        request_id="force",
+        agent_id=before.agent_id,
+        by=asked.session.user.name,
+        state="signed_out",
+    )
+    try:
+        await asked.put(order)
+    except Problem as problem:
+        if problem.code not in ("not_signed_in", "unknown_agent"):
+            log.warning("seat_not_left", agent=before.agent_id, why=problem.code)
+
+
+def _works_as(user: UserLine, agent_id: str) -> bool:
+    return user.agent_id == agent_id and "agent" in user.roles and not user.disabled
 
 
 async def _check_change(asked: Asked[Any], before: UserLine, wanted: dict[str, Any]) -> None:

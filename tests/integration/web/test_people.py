@@ -9,7 +9,7 @@ import time
 import pytest
 import structlog
 
-from cti import domain
+from cti import domain, inputs
 from web import users
 from web.database import connected
 
@@ -173,6 +173,18 @@ async def test_who_is_disabled_is_out_and_comes_back_when_enabled(site, ada, pas
     assert not (await ada.send("PATCH", path, ON))[1]["disabled"]
     assert (await amy.send("GET", "/api/v1/session"))[0] == 401, "the old session stays over"
     await site.browser("amy")
+
+
+@pytest.mark.parametrize("change", [OFF, {"roles": ["leader"]}, {"agent_id": "1002"}])
+async def test_who_is_that_agent_no_more_leaves_the_seat(site, ada, pool, change):
+    await pool.execute("UPDATE users SET agent_id = NULL, roles = '{leader}' WHERE name = 'ben'")
+    path = f"{PEOPLE}/users/{(await user_of(ada, 'amy'))['user_id']}"
+    assert (await ada.send("PATCH", path, {"full_name": "Amy Li"}))[0] == 200
+    assert not site.core.asked
+    site.core.refuse[inputs.ForceState] = ("not_signed_in", {})
+    assert (await ada.send("PATCH", path, change))[0] == 200
+    (order,) = site.core.asked
+    assert (order.agent_id, order.state, order.by) == ("1001", "signed_out", "ada")
 
 
 async def test_one_stays_administrator_oneself_and_the_centre_keeps_one(site, ada, pool):

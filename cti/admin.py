@@ -98,7 +98,7 @@ async def disable(settings: Settings, *, name: str) -> int:
         async with connection.transaction():
             await disable_user(connection, name)
             await _record(connection, name, "user_disabled")
-        return f"{name} cannot sign in any more"
+        return f"{name} cannot sign in any more; a seat at a desk phone is left on the live floor"
 
     return await _with_users(settings, disabled)
 

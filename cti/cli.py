@@ -118,7 +118,9 @@ def _user_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     _config(password)
     password.add_argument("name", help="sign-in name")
     password.add_argument("--password-stdin", action="store_true", help="from standard input")
-    disable = _command(user, "disable", _user_disable, "close an account; signs out everywhere")
+    disable = _command(
+        user, "disable", _user_disable, "close an account; its browsers are out at once"
+    )
     _config(disable)
     disable.add_argument("name", help="sign-in name")
 

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import asyncpg
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 CHANNEL: Final = "callers_changed"
 MAX_NUMBER: Final = 40
 LAST_AGENT_DAYS: Final = 90
+FORGOTTEN_AT_ONCE: Final = 8
 SLICE_ROWS: Final = 1000
 """Taken in within some milliseconds."""
 E164: Final = re.compile(r"\+[1-9][0-9]{4,14}")
@@ -113,7 +115,8 @@ class CallerIndex:
         self._clock = clock
         self._facts: dict[int, bytes] = {}
         """Number without its + -> facts."""
-        self._last_agents: dict[str, str] = {}
+        self._last_agents: dict[str, tuple[str, float]] = {}
+        """Number -> who talked last to it and when, the longest ago first."""
         self.loaded = asyncio.Event()
         """Set after the first load; cleared while the database is away."""
 
@@ -128,14 +131,34 @@ class CallerIndex:
         return msgspec.structs.replace(facts, blocked=False) if ended else facts
 
     def last_agent(self, number: str | None) -> str | None:
-        """Who talked last to this number."""
+        """Who talked last to this number, in the last LAST_AGENT_DAYS."""
+        self._forget_old_agents()
         normal = self.normal(number)
-        return self._last_agents.get(normal) if normal else None
+        found = self._last_agents.get(normal) if normal else None
+        return found[0] if found and found[1] >= self._too_old() else None
 
     def note_agent(self, number: str | None, agent_id: str) -> None:
         """An agent has talked to this number."""
+        self._forget_old_agents()
         if normal := self.normal(number):
-            self._last_agents[normal] = agent_id
+            self._take_agent(normal, agent_id, self._clock())
+
+    def _take_agent(self, normal: str, agent_id: str, at: float) -> None:
+        """Who talked later counts: another server may have served the number meanwhile."""
+        before = self._last_agents.get(normal)
+        if before is None or before[1] <= at:
+            self._last_agents.pop(normal, None)
+            self._last_agents[normal] = agent_id, at
+
+    def _forget_old_agents(self) -> None:
+        """A few with each call, so that the table stops growing and nobody has to wait."""
+        for normal, (_, at) in list(islice(self._last_agents.items(), FORGOTTEN_AT_ONCE)):
+            if at >= self._too_old():
+                return
+            del self._last_agents[normal]
+
+    def _too_old(self) -> float:
+        return self._clock() - LAST_AGENT_DAYS * 86_400
 
     def normal(self, number: str | None) -> str | None:
         """The number in E.164, None where it is none."""
@@ -207,10 +230,9 @@ class CallerIndex:
 
     async def _load_last_agents(self, connection: asyncpg.Connection[Any]) -> None:
         async for rows in _slices(connection, _LAST_AGENTS, str(LAST_AGENT_DAYS)):
-            for number, agent_id in rows:
+            for number, agent_id, at in rows:
                 if normal := number if E164.fullmatch(number) else self.normal(number):
-                    # What was noted since we run is newer than any row.
-                    self._last_agents.setdefault(normal, agent_id)
+                    self._take_agent(normal, agent_id, at)
 
 
 async def _slices(
@@ -228,11 +250,14 @@ _FACTS: Final = (
     " extract(epoch FROM blocked_until)::float AS blocked_until FROM callers"
 )
 _LAST_AGENTS: Final = """
-SELECT DISTINCT ON (caller_number) caller_number, agent_id
-FROM calls
-WHERE agent_id IS NOT NULL AND caller_number IS NOT NULL
-  AND started_at > now() - ($1 || ' days')::interval
-ORDER BY caller_number, started_at DESC
+SELECT caller_number, agent_id, extract(epoch FROM started_at)::float FROM (
+    SELECT DISTINCT ON (caller_number) caller_number, agent_id, started_at
+    FROM calls
+    WHERE agent_id IS NOT NULL AND caller_number IS NOT NULL
+      AND started_at > now() - ($1 || ' days')::interval
+    ORDER BY caller_number, started_at DESC
+) AS latest
+ORDER BY started_at
 """
 
 

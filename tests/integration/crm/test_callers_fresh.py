@@ -92,6 +92,7 @@ async def test_who_talked_last_comes_from_the_calls(database: str) -> None:
         ("a", 3, "13800138000", "1001"),
         ("b", 2, "13800138000", "1002"),
         ("c", 1, "13800138000", None),
+        ("e", 4, "13600136000", "1004"),
         ("d", 24 * 200, "13900139000", "1003"),
     ):
         await connection.execute(insert, call_id, timedelta(hours=hours), number, agent)
@@ -100,6 +101,7 @@ async def test_who_talked_last_comes_from_the_calls(database: str) -> None:
         await asyncio.wait_for(index.loaded.wait(), 10)
         assert index.last_agent(NUMBER) == "1002"
         assert index.last_agent("13900139000") is None
+        assert list(index._last_agents)[-2:] == ["+8613600136000", NUMBER], "the oldest first"
         assert index.last_agent("13700137000") == "1009"
     await connection.close()
 
@@ -131,7 +133,7 @@ async def test_a_load_of_many_callers_lets_others_have_their_turn(
             turns += 1
             await asyncio.sleep(0)
         assert turns >= 2 * 500 / 10
-        assert index._last_agents["+8613810000500"] == "1001"
+        assert index._last_agents["+8613810000500"][0] == "1001"
         assert 8613810000500 in index._facts
     await connection.close()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.callers import CallerIndex, e164
+from crm.callers import LAST_AGENT_DAYS, CallerIndex, e164
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,25 @@ def test_who_talked_last_is_found_in_any_notation() -> None:
     assert index.last_agent("+86 13800138000") == "1001"
     assert index.last_agent("anonymous") is None
     assert index.find("13800138000") is None
+
+
+def test_who_talked_last_is_forgotten_in_time() -> None:
+    async def connect() -> None:
+        raise AssertionError
+
+    now = 1_000_000.0
+    index = CallerIndex(connect, region="CN", try_again=(), clock=lambda: now)  # type: ignore[arg-type]
+    for number in range(20):
+        index.note_agent(f"138001380{number:02}", "1001")
+    now += (LAST_AGENT_DAYS - 1) * 86_400
+    index.note_agent("13800138019", "1002")
+    assert index.last_agent("13800138000") == "1001"
+    now += 2 * 86_400
+    assert index.last_agent("13800138018") is None
+    assert index.last_agent("13800138019") == "1002"
+    for _ in range(3):
+        index.note_agent("13800138019", "1003")
+    assert len(index._last_agents) == 1
 
 
 class Silent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, Final, Literal
 
 from crm.callers import e164
@@ -67,7 +68,7 @@ class RowError(Exception):
 class Row:
     """What a row says.
 
-    :param given: the draft's columns that the row fills.
+    :param given: the draft's columns that the row fills with cells of their own.
     """
 
     draft: Draft
@@ -133,7 +134,9 @@ def read_row(
     values["numbers"] = _numbers(texts, column_of, region)
     values["fields"] = _own_values(texts, column_of, own, region)
     given = frozenset(name for name, value in values.items() if value)
-    return Row(Draft(**values), texts.get("note", ""), given)
+    # Without a cell of their own they are made up: right for who is new, not for who is known.
+    made_up = {name for name in ("kind", "name") if not _line(texts, name)}
+    return Row(Draft(**values), texts.get("note", ""), given - made_up)
 
 
 def updated(before: Draft, row: Row) -> Draft:
@@ -143,8 +146,6 @@ def updated(before: Draft, row: Row) -> Draft:
         for each in fields(Draft)
         if each.name not in ("tags", "numbers", "fields", "priority")
     }
-    if "kind" not in row.given:
-        single.discard("kind")
     columns = {name: getattr(row.draft, name) for name in single & row.given}
     return replace(
         before,
@@ -155,10 +156,12 @@ def updated(before: Draft, row: Row) -> Draft:
     )
 
 
-def _columns(texts: Mapping[str, str], column_of: Mapping[str, str]) -> dict[str, Any]:
-    def line(target: str) -> str:
-        return _CONTROL.sub(" ", texts.get(target, "")).strip()
+def _line(texts: Mapping[str, str], target: str) -> str:
+    return _CONTROL.sub(" ", texts.get(target, "")).strip()
 
+
+def _columns(texts: Mapping[str, str], column_of: Mapping[str, str]) -> dict[str, Any]:
+    line = partial(_line, texts)
     kind = _KINDS.get(line("kind").casefold())
     if kind is None:
         raise RowError("bad_kind", column_of["kind"])

@@ -1,0 +1,33 @@
+"""Rows of uploaded tables: what they make, and what they change of who is known."""
+
+from crm.customers import Draft, Number
+from crm.rows import Row, read_row, updated
+
+PHONE = "13800138000"
+NUMBER = Number("+8613800138000")
+
+
+def row(**cells: str) -> Row:
+    """What a row of these columns says."""
+    return read_row(list(cells), list(cells.values()), {each: each for each in cells}, [], "CN")
+
+
+def test_a_row_changes_only_what_it_has_a_cell_for() -> None:
+    before = Draft(kind="company", name="华通", company="华通科技", numbers=(NUMBER,))
+    for said in (
+        row(name="华通", number=PHONE, level="A"),
+        row(name="华通", number=PHONE, level="A", kind="\t"),
+    ):
+        after = updated(before, said)
+        assert (after.kind, after.name, after.level) == ("company", "华通", "A")
+    assert updated(before, row(name="华通", number=PHONE, kind="个人")).kind == "person"
+
+    before = Draft(name="张三", numbers=(NUMBER,))
+    for said in (
+        row(company="华通", number=PHONE),
+        row(company="华通", number=PHONE, name=" ", kind=""),
+    ):
+        after = updated(before, said)
+        assert (after.kind, after.name, after.company) == ("person", "张三", "华通")
+        # Who is new is named by the company, and is one.
+        assert (said.draft.kind, said.draft.name) == ("company", "华通")

@@ -30,6 +30,10 @@ LAST_AGENT_DAYS: Final = 90
 FORGOTTEN_AT_ONCE: Final = 8
 SLICE_ROWS: Final = 1000
 """Taken in within some milliseconds."""
+_FLOAT: Final = re.compile(r"(\d{5,})\.0+")
+_SCIENTIFIC: Final = re.compile(r"\d[eE][+-]?\d")
+_TAIL: Final = re.compile(r"(.*\d)\s*[-/\u2010-\u2015\uff0d\uff0f]\s*\d{1,4}\s*")
+"""What ends like an extension behind a number (`62345678-801`), or like a second number (`/9`)."""
 E164: Final = re.compile(r"\+[1-9][0-9]{4,14}")
 CHECK_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 5.0
@@ -82,7 +86,8 @@ def e164(text: str, region: str) -> str | None:
 
     :param region: two letters; the country of numbers without a country code.
     """
-    if len(text) > MAX_NUMBER:
+    # A masked number would lose its stars and be somebody else's.
+    if len(text) > MAX_NUMBER or "*" in text:
         return None
     try:
         number = phonenumbers.parse(text, region)
@@ -91,6 +96,30 @@ def e164(text: str, region: str) -> str | None:
     if not phonenumbers.is_possible_number(number):
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def written_number(text: str, region: str) -> str | None:
+    """The number that somebody wrote down, in E.164; None where it is none.
+
+    More careful than `e164`: programs write numbers as fractions (`13800138000.0`, `1.38E+10`), and
+    people write an extension behind them, whose digits must not become the number's own.
+    """
+    text = text.strip()
+    if whole := _FLOAT.fullmatch(text):
+        text = whole[1]
+    normal = e164(text, region)
+    if normal is None or _SCIENTIFIC.search(text):
+        return None
+    tail = _TAIL.fullmatch(text)
+    # Lengths do not tell: many countries have numbers of several.
+    if tail and e164(tail[1], region) and not _is_given_out(normal):
+        return None
+    return normal
+
+
+def _is_given_out(normal: str) -> bool:
+    """Whether there are numbers like this one."""
+    return phonenumbers.is_valid_number(phonenumbers.parse(normal, None))
 
 
 class CallerIndex:

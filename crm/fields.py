@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from crm.callers import e164
+from crm.callers import written_number
 
 if TYPE_CHECKING:
     from crm.customers import Connection
@@ -146,7 +146,7 @@ def _multi(field: Field, given: object, region: str) -> list[str]:
 
 
 def _phone(field: Field, given: object, region: str) -> str:
-    number = e164(given, region) if isinstance(given, str) else None
+    number = written_number(given, region) if isinstance(given, str) else None
     if number is None:
         raise BadValueError(field.code, "bad_phone")
     return number

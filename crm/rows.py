@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Final, Literal
 
-from crm.callers import e164
+from crm.callers import written_number
 from crm.customers import NUMBERS_MOST, Draft, Kind, Number, without_doubles
 from crm.fields import BadValueError, Field, missing, value_of
 from crm.sheets import CELL_LONGEST, plain
@@ -201,7 +201,7 @@ def _numbers(
         for part in _SEPARATED.split(texts.get(target, "")):
             if not part.strip():
                 continue
-            number = e164(part.strip(), region)
+            number = written_number(part, region)
             if number is None:
                 raise RowError("bad_phone", column_of[target])
             found.append(Number(number))

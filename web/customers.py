@@ -24,7 +24,14 @@ from web.customers_asked import (
     record,
     seen,
 )
-from web.customers_view import CustomerLine, CustomerView, call_number, moment, viewer_of
+from web.customers_view import (
+    CustomerLine,
+    CustomerView,
+    call_number,
+    moment,
+    typed_number,
+    viewer_of,
+)
 from web.customers_wish import (
     CustomerChange,
     Level,
@@ -197,7 +204,7 @@ async def change_customer(asked: Asked[CustomerChange]) -> CustomerView:
     count_search(asked, len(typed))
     async with changing(asked) as (connection, fields, by):
         if not given.allow_shared:
-            found = [call_number(asked, number) for number in typed]
+            found = [typed_number(asked, number) for number in typed]
             await store.lock_numbers(connection, filter(None, found))
         before = await seen(connection, asked, fields, customer_of(asked), given.version)
         given = unmasked(asked, given, before)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import pydantic
 
-from crm.callers import e164
+from crm.callers import e164, written_number
 from crm.customers import Customer
 from crm.fields import Field
 from crm.timeline import Appointment, Item
@@ -259,6 +259,11 @@ def moment(seconds: float) -> datetime:
 def call_number(asked: Asked[Any], number: str | None) -> str | None:
     """The number of a call in E.164, None where it tells nobody."""
     return e164(number, asked.services.floor.country) if number else None
+
+
+def typed_number(asked: Asked[Any], number: str | None) -> str | None:
+    """A number that somebody typed in E.164, None where it is none."""
+    return written_number(number, asked.services.floor.country) if number else None
 
 
 def _seconds(at: datetime | None) -> float | None:

@@ -12,7 +12,7 @@ from crm import customers as store
 from crm import fields as own_fields
 from crm.customers import By, Customer, Draft, Number
 from web.customers_asked import LINE, AgentName, CallId, bad_field, replaced
-from web.customers_view import call_number, viewer_of
+from web.customers_view import typed_number, viewer_of
 from web.endpoint import Asked, Input
 from web.problems import Problem
 from web.rights import masked, restored
@@ -171,7 +171,7 @@ def numbers_of(
         if old and wish.number in (None, "", old.number, masked(old.number)):
             found.append(Number(old.number, wish.label, old.number_id))
             continue
-        number = call_number(asked, wish.number)
+        number = typed_number(asked, wish.number)
         if number is None:
             raise bad_field(f"numbers.{place}.number", "bad_phone", "no telephone number")
         same = next((each.number_id for each in stored if each.number == number), None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.callers import LAST_AGENT_DAYS, CallerIndex, e164
+from crm.callers import LAST_AGENT_DAYS, CallerIndex, e164, written_number
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,55 @@ def test_what_is_no_number(text: str) -> None:
     assert e164(text, "CN") is None
 
 
+@pytest.mark.parametrize("text", ["138****8000", "+86 138****8000"])
+def test_a_masked_number_is_nobodys(text: str) -> None:
+    assert e164(text, "CN") is None
+    assert written_number(text, "CN") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("010-6234-5678", "+861062345678"),
+        ("(010)6234-5678", "+861062345678"),
+        ("138-0013-8000", "+8613800138000"),
+        ("86-138-0013-8000", "+8613800138000"),
+        ("+1 415 555 0100", "+14155550100"),
+        ("+1-415-555-0100", "+14155550100"),
+        ("+44 20-7946-0018", "+442079460018"),
+        ("+49 30/9018-20", "+4930901820"),
+        ("(0755) 1234 5678", "+8675512345678"),
+        ("0312-555-1234", "+863125551234"),
+        ("400-800-8888", "+864008008888"),
+        ("6234-5678", "+8662345678"),
+        ("+33 1.42.68.53.00", "+33142685300"),
+        ("95588", "+8695588"),
+        ("10086", "+8610086"),
+        ("62345678 ext 801", "+8662345678"),
+        ("13800138000.0", "+8613800138000"),
+        (" 13800138000.00 ", "+8613800138000"),
+    ],
+)
+def test_a_number_as_people_and_programs_write_it(text: str, number: str) -> None:
+    assert written_number(text, "CN") == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1.38E10", "1.38e10", "1.38E+10", "13800138000.5e1"),
+        *("62345678-801", "62345678/9", "62345678 - 801", "0755-12345678-8", "010-62345678/9"),
+        *("13800138000-1", "62345678\uff0d801", "10086-1"),
+    ],
+)
+def test_what_stands_behind_a_number_makes_it_no_other(text: str) -> None:
+    assert written_number(text, "CN") is None
+
+
 @given(st.text(max_size=60))
 def test_hostile_text_never_raises(text: str) -> None:
-    number = e164(text, "CN")
-    assert number is None or number.startswith("+")
+    for number in (e164(text, "CN"), written_number(text, "CN")):
+        assert number is None or number.startswith("+")
 
 
 def test_who_talked_last_is_found_in_any_notation() -> None:

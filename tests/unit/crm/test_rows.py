@@ -1,7 +1,9 @@
 """Rows of uploaded tables: what they make, and what they change of who is known."""
 
+import pytest
+
 from crm.customers import Draft, Number
-from crm.rows import Row, read_row, updated
+from crm.rows import Row, RowError, read_row, updated
 
 PHONE = "13800138000"
 NUMBER = Number("+8613800138000")
@@ -31,3 +33,10 @@ def test_a_row_changes_only_what_it_has_a_cell_for() -> None:
         assert (after.kind, after.name, after.company) == ("person", "张三", "华通")
         # Who is new is named by the company, and is one.
         assert (said.draft.kind, said.draft.name) == ("company", "华通")
+
+
+def test_a_number_is_read_as_it_was_written_down() -> None:
+    assert row(name="Ann", number="13800138000.0").draft.numbers == (NUMBER,)
+    for text in ("138****8000", "1.38E10", "62345678-801"):
+        with pytest.raises(RowError, match="bad_phone"):
+            row(name="Ann", number=text)

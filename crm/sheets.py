@@ -22,13 +22,15 @@ import openpyxl
 
 FILE_MOST: Final = 100 * 2**20
 ROWS_MOST: Final = 1_000_000
+SHEET_ROWS: Final = 1_048_576
+"""Of a sheet, as spreadsheet programs have them; the empty ones too."""
 COLUMNS_MOST: Final = 200
 CELL_LONGEST: Final = 5_000
 UNPACKED_MOST: Final = 800 * 2**20
 STRINGS_MOST: Final = 200 * 2**20
+"""Of a workbook's shared texts, which are held in memory."""
 MEMBERS_MOST: Final = 2_000
 """Files in a workbook: a few for each sheet."""
-"""Of a workbook's shared texts, which are held in memory."""
 SAMPLE_ROWS: Final = 5
 _HEAD: Final = 64 * 1024
 
@@ -271,7 +273,12 @@ def _workbook_rows(path: Path) -> Iterator[list[str]]:
             ):
                 sheet = book.worksheets[0]
                 sheet.reset_dimensions()
-                for row in sheet.iter_rows(values_only=True, max_col=COLUMNS_MOST + 1):
+                # A row may say any number it likes, and the ones before it come as empty rows.
+                for row in sheet.iter_rows(
+                    values_only=True, max_row=SHEET_ROWS, max_col=COLUMNS_MOST + 1
+                ):
+                    if row.count(None) == len(row):
+                        continue
                     cells = [_text(value) for value in row]
                     while cells and not cells[-1]:
                         cells.pop()

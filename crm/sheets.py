@@ -16,9 +16,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 
-import openpyxl
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+from openpyxl.worksheet.worksheet import Worksheet
+from openpyxl.xml.constants import SHARED_STRINGS
 
 FILE_MOST: Final = 100 * 2**20
 ROWS_MOST: Final = 1_000_000
@@ -29,6 +32,8 @@ CELL_LONGEST: Final = 5_000
 UNPACKED_MOST: Final = 800 * 2**20
 STRINGS_MOST: Final = 200 * 2**20
 """Of a workbook's shared texts, which are held in memory."""
+PART_MOST: Final = 4 * 2**20
+"""Of a part that is parsed in one go, for which all other threads stand still."""
 MEMBERS_MOST: Final = 2_000
 """Files in a workbook: a few for each sheet."""
 SAMPLE_ROWS: Final = 5
@@ -247,8 +252,6 @@ def _check_workbook(path: Path) -> None:
                 raise SheetError("archive")
             if sum(members.values()) > UNPACKED_MOST:
                 raise SheetError("too_large")
-            if members.get("xl/sharedStrings.xml", 0) > STRINGS_MOST:
-                raise SheetError("too_large")
             for name in members:
                 if name.endswith((".xml", ".rels")):
                     with archive.open(name) as member:
@@ -259,20 +262,55 @@ def _check_workbook(path: Path) -> None:
         raise SheetError("damaged") from error
 
 
+class _Archive(zipfile.ZipFile):
+    """Gives out no large part whole; sheets and shared texts are read piece by piece."""
+
+    def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
+        member = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
+        if member.file_size > PART_MOST:
+            raise SheetError("too_large")
+        return super().read(member, pwd)
+
+
+class _Reader(ExcelReader):
+    """Reads of a workbook what its first sheet needs. Which part is what, the file itself says: so
+    sizes are judged where a part is read, not by what parts are usually called.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, read_only=True, data_only=True, keep_links=False)
+        self.archive = _Archive(file)
+
+    def read_strings(self) -> None:
+        named = self.package.find(SHARED_STRINGS)  # type: ignore[no-untyped-call]
+        if named and self.archive.getinfo(named.PartName[1:]).file_size > STRINGS_MOST:
+            raise SheetError("too_large")
+        super().read_strings()
+
+    def read_worksheets(self) -> None:
+        for sheet, link in self.parser.find_sheets():
+            # A chart sheet would be read whole, and holds no table.
+            if link.target in self.valid_files and "chartsheet" not in link.Type:
+                first = ReadOnlyWorksheet(self.wb, sheet.name, link.target, self.shared_strings)
+                first.reset_dimensions()  # what it says of its size may be wrong
+                self.wb._sheets.append(first)  # type: ignore[attr-defined]
+                return
+
+
+def _first_sheet(file: BinaryIO) -> Worksheet:
+    reader = _Reader(file)
+    reader.read()
+    return reader.wb.worksheets[0]  # reads as one, whichever class it has
+
+
 def _workbook_rows(path: Path) -> Iterator[list[str]]:
     try:
         with warnings.catch_warnings():
             # Of styles and validations that it leaves out: nothing that is read here.
             warnings.simplefilter("ignore")
-            # As an open file: of a path it would judge the name.
-            with (
-                path.open("rb") as file,
-                closing(
-                    openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-                ) as book,
-            ):
-                sheet = book.worksheets[0]
-                sheet.reset_dimensions()
+            # As an open file: of a path openpyxl would judge the name.
+            with path.open("rb") as file:
+                sheet = _first_sheet(file)
                 # A row may say any number it likes, and the ones before it come as empty rows.
                 for row in sheet.iter_rows(
                     values_only=True, max_row=SHEET_ROWS, max_col=COLUMNS_MOST + 1

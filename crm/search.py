@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crm.terms import (
     BLOCKED,
-    TERM_LONGEST,
+    MARK_LONGEST,
     Wanted,
     head_of,
     level_term,
@@ -212,7 +212,7 @@ def _read(cursor: str, *kinds: type) -> tuple[Any, ...]:
 
 def _fits(part: object, kind: type) -> bool:
     if isinstance(part, str):
-        return kind is str and "\0" not in part and len(part) <= TERM_LONGEST + 1
+        return kind is str and "\0" not in part and len(part) <= MARK_LONGEST
     return type(part) is int and kind is int and 0 <= part < 2**63
 
 

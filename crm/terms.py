@@ -21,6 +21,8 @@ from pypinyin import Style, lazy_pinyin
 from crm.callers import e164
 
 TERM_LONGEST: Final = 24
+MARK_LONGEST: Final = 2 + 64
+"""Of any term the longest: an owner's, behind `o:`."""
 SUFFIX_LONGEST: Final = 12
 """Characters of a Chinese suffix that are kept: whoever typed so many has found it."""
 TERMS_MOST: Final = 120

@@ -33,7 +33,7 @@ AgentName = Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)]
 Moment = Annotated[float, Field(ge=0, le=32_503_680_000, allow_inf_nan=False)]
 CallId = Annotated[str, Field(pattern=r"^[\w.:@+-]{1,128}$")]
 CustomerId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
-Cursor = Annotated[str | None, Field(max_length=300, pattern=r"^[\w-]*$")]
+Cursor = Annotated[str | None, Field(max_length=400, pattern=r"^[\w-]*$")]
 
 
 def check_digits(asked: Asked[Any], text: str) -> None:

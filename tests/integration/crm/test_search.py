@@ -6,11 +6,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import TypeAdapter
 
 from crm import customers as store
 from crm import search
 from crm.customers import By, Draft, Number
 from crm.search import Filter
+from web.customers_asked import Cursor
 
 pytestmark = pytest.mark.postgres
 
@@ -119,6 +121,17 @@ async def test_several_words_and_marks_all_have_to_fit(connection: Any) -> None:
         (Filter(), 3),
     ):
         assert len(await names(connection, wanted, 2)) == count, wanted
+
+
+@pytest.mark.parametrize("letter", ["x", "王", "\U00020000", '"'])
+async def test_a_filter_has_a_second_page_however_long_it_is(connection: Any, letter: str) -> None:
+    tag, level, owner = letter * 40, letter * 32, letter * 64
+    marks = {"tags": (tag,), "level": level, "owner_agent_id": owner}
+    await made(connection, *(Draft(name=name, **marks) for name in ("Ann", "Ben", "Cid")))
+    for wanted in (Filter(tag=tag), Filter(level=level), Filter(owner=owner)):
+        _, cursor = await search.find(connection, wanted, "CN", limit=2)
+        assert TypeAdapter(Cursor).validate_python(cursor) == cursor
+        assert await names(connection, wanted, 2) == ["Ann", "Ben", "Cid"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 FieldType = Literal["text", "number", "date", "choice", "multi", "phone"]
 TEXT_LONGEST: Final = 2000
 FIELDS_MOST: Final = 100
+YEAR_FIRST: Final = 1000
+"""What is less is a year without its century, and which one nobody says."""
+_TIME: Final = re.compile(r"[\sT]")
 
 
 class BadValueError(Exception):
@@ -126,10 +130,14 @@ def _number(field: Field, given: object, _region: str) -> float | int:
 def _date(field: Field, given: object, _region: str) -> str:
     text = given.strip().replace("/", "-").replace(".", "-") if isinstance(given, str) else ""
     try:
-        year, month, day = (int(part) for part in text[:10].split("-"))
-        return date(year, month, day).isoformat()
+        # A time behind it is left out.
+        year, month, day = (int(part) for part in _TIME.split(text, 1)[0].split("-"))
+        value = date(year, month, day)
     except ValueError:
         raise BadValueError(field.code, "bad_date") from None
+    if year < YEAR_FIRST:
+        raise BadValueError(field.code, "bad_date")
+    return value.isoformat()
 
 
 def _choice(field: Field, given: object, _region: str) -> str:

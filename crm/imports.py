@@ -84,6 +84,7 @@ class Plan:
     :param drafts: new customers; `terms` of each, None where a later row changed it.
     :param present: known customers that are changed, as they are stored; `after`, as they will be.
     :param history: owner, and what it says of one row.
+    :param bad: rows that fit nobody.
     """
 
     owners: dict[str, int]
@@ -93,6 +94,7 @@ class Plan:
     after: dict[int, Draft] = field(default_factory=dict)
     history: list[tuple[int, Mapping[str, object]]] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)
+    bad: list[tuple[Parsed, RowError]] = field(default_factory=list)
     updated: int = 0
     skipped: int = 0
 
@@ -102,6 +104,21 @@ class Plan:
             (self.owners[n.number] for n in row.draft.numbers if n.number in self.owners), None
         )
 
+    def owner_of_all(self, row: Row) -> int | None:
+        """Who has those of the row's numbers that anybody has.
+
+        :raises RowError: no one customer has them all: one would be given another's.
+        """
+        known = {n.number for n in row.draft.numbers if n.number in self.owners}
+        found = {self.owners[number] for number in known}
+        if len(found) < 2:
+            return next(iter(found), None)
+        for owner in sorted(found):
+            # Of a number that several have only the first is known as its owner.
+            if known <= {each.number for each in self._present(owner).numbers}:
+                return owner
+        raise RowError("number_taken")
+
     def make(self, row: Row, terms: PackedTerms | None) -> None:
         """The row makes a customer."""
         self.drafts.append(row.draft)
@@ -110,9 +127,7 @@ class Plan:
 
     def change(self, owner: int, row: Row) -> None:
         """The row changes a customer, perhaps one that it shares a batch with."""
-        before = self.drafts[-owner - 1] if owner < 0 else self.after.get(owner)
-        if before is None:
-            before = self.present[owner]
+        before = self._present(owner)
         after = table.updated(before, row)
         facts = store.differences(before, after)
         if facts and owner < 0:
@@ -121,6 +136,12 @@ class Plan:
             self.after[owner] = after
         self.updated += 1
         self._written(owner, row, facts)
+
+    def _present(self, owner: int) -> Draft:
+        """The customer as the rows so far leave it."""
+        if owner < 0:
+            return self.drafts[-owner - 1]
+        return self.after.get(owner) or self.present[owner]
 
     def _written(self, owner: int, row: Row, facts: Mapping[str, object]) -> None:
         if facts:
@@ -261,7 +282,6 @@ async def _bring_in(
 
     :raises _Stopped: the import is not running any more.
     """
-    bad = [(each, each.said) for each in batch if isinstance(each.said, RowError)]
     async with pool.acquire() as connection, connection.transaction():
         at = await connection.fetchval(_STILL, job.import_id, done)
         if at is None:
@@ -269,10 +289,11 @@ async def _bring_in(
         by = By(by_name, at)
         plan = await _planned(connection, job.on_duplicate, batch)
         await _write(connection, plan, by)
-        await connection.executemany(
-            _BAD,
-            [(job.import_id, e.place, error.reason, error.column, e.cells) for e, error in bad],
-        )
+        bad = [
+            (job.import_id, each.place, error.reason, error.column, each.cells)
+            for each, error in plan.bad
+        ]
+        await connection.executemany(_BAD, bad)
         counts = (len(batch), len(plan.drafts), plan.updated, plan.skipped, len(bad))
         await connection.execute(_PROGRESS, job.import_id, *counts)
 
@@ -280,10 +301,10 @@ async def _bring_in(
 async def _planned(
     connection: Connection, on_duplicate: OnDuplicate, batch: Sequence[Parsed]
 ) -> Plan:
-    said = [(each.said, each.terms) for each in batch if isinstance(each.said, Row)]
+    said = [each.said for each in batch if isinstance(each.said, Row)]
     plan = Plan({})
     if on_duplicate != "create":
-        numbers = sorted({n.number for row, _ in said for n in row.draft.numbers})
+        numbers = sorted({n.number for row in said for n in row.draft.numbers})
         plan.owners = await store.owners(connection, numbers)
     if on_duplicate == "update":
         ids = sorted(set(plan.owners.values()))
@@ -292,15 +313,30 @@ async def _planned(
         plan.present = {each.customer_id: each for each in found if each.living}
         # Who was deleted before the lock was ours is nobody's owner any more.
         plan.owners = {n: each for n, each in plan.owners.items() if each in plan.present}
-    for row, terms in said:
-        owner = None if on_duplicate == "create" else plan.owner(row)
-        if owner is None:
-            plan.make(row, terms)
-        elif on_duplicate == "update":
-            plan.change(owner, row)
-        else:
-            plan.skipped += 1
+    for each in batch:
+        if isinstance(each.said, RowError):
+            plan.bad.append((each, each.said))
+            continue
+        try:
+            _place(plan, on_duplicate, each.said, each.terms)
+        except RowError as error:
+            plan.bad.append((each, error))
     return plan
+
+
+def _place(plan: Plan, on_duplicate: OnDuplicate, row: Row, terms: PackedTerms | None) -> None:
+    """Let a row do what it does.
+
+    :raises RowError: it fits nobody.
+    """
+    if on_duplicate == "skip" and plan.owner(row) is not None:
+        plan.skipped += 1
+        return
+    owner = plan.owner_of_all(row) if on_duplicate == "update" else None
+    if owner is None:
+        plan.make(row, terms)
+    else:
+        plan.change(owner, row)
 
 
 async def _write(connection: Connection, plan: Plan, by: By) -> None:

@@ -33,6 +33,7 @@ REASONS: Final[Mapping[Language, Mapping[str, str]]] = {
         "bad_choice": "不在可选值中",
         "bad_text": "文本无效",
         "missing": "必填",
+        "number_taken": "号码属于不同的客户",
         "not_kept": "含有无法保存的内容",
     },
     "en": {
@@ -60,6 +61,7 @@ REASONS: Final[Mapping[Language, Mapping[str, str]]] = {
         "bad_choice": "none of the choices",
         "bad_text": "no valid text",
         "missing": "required",
+        "number_taken": "its numbers are different customers'",
         "not_kept": "holds something that cannot be stored",
     },
 }

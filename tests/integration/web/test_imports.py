@@ -761,6 +761,43 @@ async def test_rows_of_one_batch_change_the_customer_one_after_the_other(
     assert [tuple(each.values()) for each in known] == [("Anna", "A")] * 2 + [("Benno", "C")] * 2
 
 
+async def test_a_row_gives_nobody_the_number_of_another(manager: Browser, pool: Pool) -> None:
+    """Neither of who was there, nor of who an earlier row made."""
+    one, two, new = "13800138000", "13900139000", "13700137000"
+    await brought_in(manager, f"name,phone\nAnn,{one}\nBen,{two}".encode())
+    table = (
+        "name,phone,phone2,note\n"
+        f"Anna,{one},{two},x\n"
+        f"Cid,{new},,\n"
+        f"Cid,{new},{two},x\n"
+        f"Benno,{two},13600136000,\n"
+        f"Benno,13600136000,{two},\n"
+    )
+    status, found = await uploaded(manager, table.encode())
+    assert status == 200
+    path = await started(manager, found, "update")
+    state = await ended(manager, path)
+    assert (state["created"], state["updated"], state["bad"]) == (1, 2, 2)
+    assert await names(pool) == ["Ann", "Benno", "Cid"]
+    assert await pool.fetchval("SELECT count(*) FROM customer_notes") == 0
+    shared = "SELECT number FROM customer_numbers GROUP BY number HAVING count(*) > 1"
+    assert await pool.fetch(shared) == []
+    async with manager.client.get(f"{manager.site.url}{path}/bad-rows.csv") as answer:
+        rows = list(csv.reader(io.StringIO((await answer.read()).decode("utf-8-sig"))))
+    reason = "its numbers are different customers'"
+    assert [(row[0], row[-1]) for row in rows[1:]] == [("Anna", reason), ("Cid", reason)]
+
+
+async def test_a_row_finds_who_has_all_of_its_numbers(manager: Browser, pool: Pool) -> None:
+    """Though another has one of them too."""
+    one, two = "13800138000", "13900139000"
+    table = f"name,phone,phone2\nAnn,{one},\nBen,{two},{one}"
+    await brought_in(manager, table.encode(), "create")
+    state = await brought_in(manager, f"name,phone,phone2\nBenno,{one},{two}".encode(), "update")
+    assert (state["updated"], state["bad"]) == (1, 0)
+    assert await names(pool) == ["Ann", "Benno"]
+
+
 async def test_a_batch_that_met_a_change_in_a_circle_is_tried_again(
     manager: Browser, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,7 +148,7 @@ class Plan:
             self.history.append((owner, facts))
         if row.note:
             self.notes.append((owner, row.note))
-        for each in row.draft.numbers:
+        for each in self._present(owner).numbers:
             self.owners.setdefault(each.number, owner)
 
 

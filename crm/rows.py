@@ -147,11 +147,13 @@ def updated(before: Draft, row: Row) -> Draft:
         if each.name not in ("tags", "numbers", "fields", "priority")
     }
     columns = {name: getattr(row.draft, name) for name in single & row.given}
+    # Who was merged may have more than a row can add: those stay.
+    most = max(NUMBERS_MOST, len(before.numbers))
     return replace(
         before,
         **columns,
         tags=tuple(dict.fromkeys((*before.tags, *row.draft.tags))),
-        numbers=without_doubles((*before.numbers, *row.draft.numbers))[:NUMBERS_MOST],
+        numbers=without_doubles((*before.numbers, *row.draft.numbers))[:most],
         fields={**before.fields, **row.draft.fields},
     )
 

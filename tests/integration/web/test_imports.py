@@ -22,6 +22,7 @@ import pytest
 
 from crm import fields as own_fields
 from crm import imports as running
+from crm.customers import NUMBERS_MOST
 from tests.integration.web.conftest import Browser, Site
 from tests.support.until import until
 from web.rights import RIGHTS
@@ -796,6 +797,16 @@ async def test_a_row_finds_who_has_all_of_its_numbers(manager: Browser, pool: Po
     state = await brought_in(manager, f"name,phone,phone2\nBenno,{one},{two}".encode(), "update")
     assert (state["updated"], state["bad"]) == (1, 0)
     assert await names(pool) == ["Ann", "Benno"]
+
+
+async def test_a_number_there_was_no_room_for_is_nobodys(manager: Browser, pool: Pool) -> None:
+    full = [f"+86139{place:08}" for place in range(NUMBERS_MOST)]
+    await brought_in(manager, f"name,phone\nAnn,{';'.join(full)}".encode())
+    table = f"name,phone\nAnn,{full[0]};13800138000\nBen,13800138000"
+    state = await brought_in(manager, table.encode(), "update")
+    assert (state["created"], state["updated"], state["bad"]) == (1, 1, 0)
+    assert await names(pool) == ["Ann", "Ben"]
+    assert await pool.fetchval("SELECT count(*) FROM customer_numbers") == NUMBERS_MOST + 1
 
 
 async def test_a_batch_that_met_a_change_in_a_circle_is_tried_again(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.customers import Draft, Number
+from crm.customers import NUMBERS_MOST, Draft, Number
 from crm.rows import Row, RowError, read_row, updated
 
 PHONE = "13800138000"
@@ -40,3 +40,11 @@ def test_a_number_is_read_as_it_was_written_down() -> None:
     for text in ("138****8000", "1.38E10", "62345678-801"):
         with pytest.raises(RowError, match="bad_phone"):
             row(name="Ann", number=text)
+
+
+@pytest.mark.parametrize("stored", [NUMBERS_MOST + 20, NUMBERS_MOST, NUMBERS_MOST - 1])
+def test_a_row_takes_no_stored_number_away(stored: int) -> None:
+    numbers = tuple(Number(f"+86139{place:08}", number_id=place) for place in range(stored))
+    after = updated(Draft(name="Ann", numbers=numbers), row(name="Ann", number=PHONE))
+    added = (NUMBER,) if stored < NUMBERS_MOST else ()
+    assert after.numbers == (*numbers, *added)

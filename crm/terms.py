@@ -34,9 +34,8 @@ HEAD_LETTERS: Final = 5
 """`zhang`: what is longer begins few terms."""
 HEAD_CHARACTERS: Final = 2
 
-_RUN = re.compile(
-    r"(?P<han>[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)|(?P<word>\w+)"
-)
+_HAN = re.compile(r"[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+_RUN = re.compile(rf"(?P<han>{_HAN.pattern})|(?P<word>\w+)")
 _NUMBER_IN_TEXT = re.compile(r"[(+]*\d(?:[\W_]{0,3}\d){6,}")
 _NUMBER = re.compile(r"\+?[\d()./-]*\d")
 _SURNAMES: Final = {
@@ -228,14 +227,19 @@ def _terms_of(text: str, *, named: bool) -> Iterator[str]:
     for run in _runs(_NUMBER_IN_TEXT.sub(" ", text)):
         if not _is_han(run):
             yield run[:TERM_LONGEST]
-            continue
-        yield from (run[at : at + SUFFIX_LONGEST] for at in range(min(len(run), TERM_LONGEST)))
-        for syllables in _readings(run[:SUFFIX_LONGEST], named):
-            for at in range(len(syllables) if named else 1):
-                yield "".join(syllables[at:])[:TERM_LONGEST]
-                # One initial alone begins the pinyin too.
-                if initials := "".join(syllable[0] for syllable in syllables[at:])[1:]:
-                    yield syllables[at][0] + initials
+        # `VIP王总` is one word of a query, and found by either of its parts.
+        for part in _HAN.findall(run):
+            yield from _han_terms(part, named)
+
+
+def _han_terms(run: str, named: bool) -> Iterator[str]:
+    yield from (run[at : at + SUFFIX_LONGEST] for at in range(min(len(run), TERM_LONGEST)))
+    for syllables in _readings(run[:SUFFIX_LONGEST], named):
+        for at in range(len(syllables) if named else 1):
+            yield "".join(syllables[at:])[:TERM_LONGEST]
+            # One initial alone begins the pinyin too.
+            if initials := "".join(syllable[0] for syllable in syllables[at:])[1:]:
+                yield syllables[at][0] + initials
 
 
 def _readings(run: str, named: bool) -> list[Sequence[str]]:

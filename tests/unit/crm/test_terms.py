@@ -52,6 +52,21 @@ def test_other_names_are_found_by_the_beginnings_of_words(query: str) -> None:
     assert found(customer_terms("Ann Müller-Lüdenscheidt 吕布", "360 Inc.", []), query)
 
 
+@pytest.mark.parametrize(
+    ("name", "queries"),
+    [
+        ("A张三", ("a", "张三", "三", "A张三", "a张", "zs", "zhangsan")),
+        ("VIP王总", ("vip", "王", "王总", "VIP王总", "vip 王总", "王总 vip", "wz")),
+        ("3M中国", ("3m", "中国", "国", "3M中", "zg")),
+        ("张三A李四B", ("张三", "李四", "四", "张三A李四", "A李", "ls")),
+        ("_张三", ("张三", "zs")),
+    ],
+)
+def test_chinese_behind_letters_or_digits_is_found(name: str, queries: tuple[str, ...]) -> None:
+    for query in queries:
+        assert found(customer_terms(name, "", []), query), query
+
+
 def test_a_number_in_a_name_cannot_be_found_digit_by_digit() -> None:
     terms = customer_terms("王芳 138-0013-8000", "", [])
     assert not found(terms, "138")

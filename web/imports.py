@@ -28,7 +28,7 @@ from cti.journal.database import TRY_AGAIN
 from web import audit
 from web.customers_words import REASONS, reason_column
 from web.database import PoolSource, connected
-from web.endpoint import Asked, Endpoint, Input, Output, endpoint
+from web.endpoint import Asked, Endpoint, Input, Output, endpoint, media_of
 from web.problems import Problem
 from web.rights import masked_text
 
@@ -444,7 +444,7 @@ async def _receive(request: web.Request, path: Path) -> str:
     """
     if (request.content_length or 0) > sheets.FILE_MOST + 2**16:
         raise Problem("file_too_large")
-    if request.content_type != "multipart/form-data":
+    if media_of(request) != "multipart/form-data":
         await _store(_blocks(request.content.read), path)
         return _base_name(request.query.get("name", ""))
     try:

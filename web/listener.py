@@ -1,16 +1,22 @@
 """Where browsers connect: how long a connection may be idle, and what one that speaks no HTTP gets.
 
 What is refused before it is a request never reaches the application: its safeguards and its
-problems are repeated here, else such answers would tell which libraries serve.
+problems are repeated here, else such answers would tell which libraries serve. What would break
+behind the application, where no problem can be told any more, is taken out here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from email.utils import parsedate_to_datetime
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+from multidict import CIMultiDictProxy
 
 from web.problems import Problem, language_of
 
@@ -41,6 +47,18 @@ class Listener(web.TCPSite):
         await web.BaseSite.start(self)
         server = self._runner.server
         assert server is not None
+        make = server.request_factory
+
+        def request_of(
+            message: RawRequestMessage,
+            body: StreamReader,
+            connection: web.RequestHandler,
+            writer: AbstractStreamWriter,
+            task: asyncio.Task[None],
+        ) -> web.BaseRequest:
+            return make(_with_true_dates(message), body, connection, writer, task)
+
+        server.request_factory = request_of
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: _Connection(
@@ -80,3 +98,29 @@ class _Connection(web.RequestHandler):
         )
         answer.force_close()
         return answer
+
+
+def _with_true_dates(message: RawRequestMessage) -> RawRequestMessage:
+    """The head without dates that are none; an entity tag in If-Range is read by nobody either.
+
+    A file's answer reads them when the middlewares are done, and one beyond the calendar would cut
+    the connection instead of being ignored.
+    """
+    wrong = [name for name in _DATES if not _is_date(message.headers.get(name))]
+    if not wrong:
+        return message
+    headers = message.headers.copy()
+    for name in wrong:
+        headers.popall(name)
+    return message._replace(headers=CIMultiDictProxy(headers))
+
+
+_DATES = (hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE, hdrs.IF_RANGE)
+
+
+def _is_date(value: str | None) -> bool:
+    """Whether it can be read as one; so can one that was not sent."""
+    try:
+        return value is None or bool(parsedate_to_datetime(value))
+    except (ValueError, OverflowError):
+        return False

@@ -44,7 +44,10 @@ class Screens:
         if "\0" in wanted:
             return None
         file = (self._folder / wanted).resolve()
-        return file if file.is_relative_to(self._folder) and file.is_file() else None
+        try:
+            return file if file.is_relative_to(self._folder) and file.is_file() else None
+        except OSError:  # no name of a file: too long
+            return None
 
     def _page(self) -> web.StreamResponse:
         index = self._folder / "index.html"

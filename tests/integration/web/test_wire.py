@@ -243,3 +243,93 @@ async def test_methods_that_are_not_ours_are_refused(site, method):
     )
     assert statuses(answer)[0] in (400, 404, 405), answer
     assert "access-control-allow" not in answer.lower()
+
+
+BEYOND = "9" * 5_000
+"""More digits than Python makes a number of."""
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        ("Origin: http://[", 403, "wrong_origin"),
+        ("Origin: http://[x]y", 403, "wrong_origin"),
+        ("Content-Type: a/b; a*{BEYOND}=1", 415, "unsupported_media"),
+        ("X-Zuoxi-Csrf: \udcff", 403, "csrf"),
+    ],
+)
+async def test_a_header_that_no_parser_reads_is_refused_as_any_that_is_wrong(
+    site, head, status, code
+):
+    browser = await site.browser("amy")
+    given = {
+        "Host": urlsplit(site.url).netloc,
+        "Origin": site.origin,
+        "Cookie": f"zuoxi_session={browser.cookie}",
+        "X-Zuoxi-Csrf": browser.csrf,
+        "Content-Type": "application/json",
+        "Content-Length": "2",
+        "Connection": "close",
+    }
+    name, value = head.format(BEYOND=BEYOND).split(": ")
+    given[name] = value
+    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    raw = f"PUT /api/v1/session/language HTTP/1.1\r\n{lines}\r\n{{}}"
+    answer = await told(site, raw.encode("utf-8", "surrogateescape"))
+    assert statuses(answer) == [status], answer
+    assert json.loads(answer.partition("\r\n\r\n")[2])["code"] == code
+
+
+async def test_an_origin_that_no_parser_reads_opens_no_live_connection(site):
+    browser = await site.browser("amy")
+    answer = await told(
+        site,
+        f"GET /api/v1/live HTTP/1.1\r\nHost: {urlsplit(site.url).netloc}\r\nOrigin: http://[\r\n"
+        f"Cookie: zuoxi_session={browser.cookie}\r\nConnection: close\r\n\r\n",
+    )
+    assert statuses(answer) == [403], answer
+
+
+@pytest.fixture
+def screens(tmp_path):
+    """Build an application of one page."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "index.html").write_text("<!doctype html><title>zuoxi</title>")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 9999999999 00:00:00 GMT",
+        "Mon, 99999999999999999999 Jan 2026 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+        f"Mon, 01 Jan {BEYOND} 00:00:00 GMT",
+        "Mon, 01 Jan \udcff 00:00:00 GMT",
+    ],
+    ids=["year", "long year", "day", "zone", "digits", "bytes"],
+)
+async def test_a_date_beyond_the_calendar_is_as_if_it_were_not_there(serve, screens, name, date):
+    site = await serve(screens=screens)
+    raw = f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}: {date}\r\n\r\n"
+    answer = await told(site, raw.encode("utf-8", "surrogateescape"))
+    assert statuses(answer) == [200], answer
+    assert answer.endswith("<title>zuoxi</title>")
+
+
+async def test_dates_within_the_calendar_are_heeded(serve, screens):
+    site = await serve(screens=screens)
+    raw = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    later, before = "Fri, 01 Jan 2100 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 GMT"
+    assert statuses(await told(site, f"{raw}If-Modified-Since: {later}\r\n\r\n")) == [304]
+    assert statuses(await told(site, f"{raw}If-Unmodified-Since: {before}\r\n\r\n")) == [412]
+
+
+@pytest.mark.parametrize(("path", "status"), [("a" * 300, 200), (f"{'a' * 300}.js", 404)])
+async def test_an_address_too_long_for_a_file_is_an_unknown_one(serve, screens, path, status):
+    site = await serve(screens=screens)
+    answer = await told(site, f"GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert statuses(answer) == [status], answer

@@ -216,7 +216,8 @@ class Sessions:
         return changed
 
     async def _store(self) -> None:
-        seen = [self._known[key] for key in self._seen if key in self._known]
+        self._seen.intersection_update(self._known)  # those that ended are used no more
+        seen = [self._known[key] for key in self._seen]
         revoked = list(self._revoked)
         if not seen and not revoked:
             return

@@ -168,8 +168,7 @@ async def _checked(asked: Asked[Credentials]) -> User:
 
 
 async def _end(asked: Asked[Any], session: Session) -> None:
-    await asked.parts.sessions.end(session)
-    asked.services.hub.close_session(session.key)
+    await asked.parts.sessions.end(session, asked.services.hub.close_session)
 
 
 def _me(session: Session, token: str) -> Me:

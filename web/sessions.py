@@ -156,10 +156,14 @@ class Sessions:
         session = self._known.get(key)
         return session if session and self._alive(session) else None
 
-    async def end(self, session: Session) -> None:
-        """Sign out; where the database is away the table learns it later."""
+    async def end(self, session: Session, cut: Callable[[bytes], None]) -> None:
+        """Sign out, here at once; where the database is away the table learns it later.
+
+        :param cut: told the session's key before the database is asked (see `run`).
+        """
         self._known.pop(session.key, None)
         self._revoked.add(session.key)
+        cut(session.key)
         try:
             await self._store()
         except TRY_AGAIN as error:

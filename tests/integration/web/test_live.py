@@ -163,6 +163,23 @@ async def test_signing_out_ends_the_connection(site):
         assert await live.closed() == 4401
 
 
+async def test_signing_out_ends_the_connection_before_the_database_has_answered(
+    site, pool, monkeypatch
+):
+    monkeypatch.setattr("web.database.DATABASE_SECONDS", 60.0)
+    browser = await site.browser("amy")
+    async with browser.live() as live, pool.acquire() as connection:
+        await live.subscribe("desk")
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE sessions")
+            leaving = asyncio.create_task(browser.send("DELETE", "/api/v1/session"))
+            async with asyncio.timeout(15):
+                assert await live.closed() == 4401
+            assert not leaving.done()
+        assert await leaving == (204, None)
+    assert await pool.fetchval("SELECT bool_and(revoked_at IS NOT NULL) FROM sessions")
+
+
 async def test_a_role_taken_away_ends_the_connection_that_began_with_it(site, pool):
     """Else numbers in full and the floor stay open for as long as the page does."""
     browser = await site.browser("lea")

@@ -39,7 +39,7 @@ async def test_of_a_session_that_ended_nothing_is_kept(sessions):
     """One for each sign-out would be kept for the life of the process."""
     ended = session()
     sessions.touch(ended)
-    await sessions.end(ended)
+    await sessions.end(ended, lambda _: None)
     assert sessions._seen == sessions._revoked == set()
     sessions.touch(ended)  # its page's last heartbeat was on its way
     await sessions.refresh()

@@ -24,8 +24,9 @@ from web.customers_asked import check_digits
 from web.customers_view import Viewer, viewer_of
 from web.customers_words import head
 from web.database import connected
+from web.downloads import download, send, sending
 from web.endpoint import Asked, Endpoint, endpoint
-from web.imports import csv_line, download, need_room, send, sending
+from web.imports import csv_line, need_room
 from web.problems import Problem
 
 ROWS_AT_ONCE: Final = 500

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from urllib.parse import quote
 
 import asyncpg
 import structlog
@@ -28,6 +27,7 @@ from cti.journal.database import TRY_AGAIN
 from web import audit
 from web.customers_words import REASONS, reason_column
 from web.database import PoolSource, connected
+from web.downloads import download, send, sending
 from web.endpoint import Asked, Endpoint, Input, Output, endpoint, media_of
 from web.problems import Problem
 from web.rights import masked_text
@@ -40,8 +40,6 @@ log = structlog.get_logger(__name__)
 UPLOAD_SECONDS: Final = 600.0
 BLOCK_SECONDS: Final = 30.0
 BLOCK_BYTES: Final = 2**18
-WRITE_SECONDS: Final = 60.0
-"""In which somebody who takes a download has to read some of it."""
 SURVEYS_AT_ONCE: Final = 1
 IMPORTS_AT_ONCE: Final = 1
 """Each has a thread that parses, beside the calls, and may hold an XLSX's strings."""
@@ -396,38 +394,6 @@ async def download_bad_rows(asked: Asked[None]) -> web.StreamResponse:
 ENDPOINTS: tuple[Endpoint, ...] = (
     *(upload, start_import, list_imports, show_import, cancel_import, download_bad_rows),
 )
-
-
-def download(name: str, media: str) -> web.StreamResponse:
-    """An answer that the browser stores under a name."""
-    disposition = f"attachment; filename*=UTF-8''{quote(name)}"
-    return web.StreamResponse(headers={"Content-Type": media, "Content-Disposition": disposition})
-
-
-@asynccontextmanager
-async def sending(request: web.Request, answer: web.StreamResponse) -> AsyncIterator[None]:
-    """A download from head to end; one that breaks off is cut, so that no part passes for it."""
-    await answer.prepare(request)
-    try:
-        yield
-        async with asyncio.timeout(WRITE_SECONDS):
-            await answer.write_eof()
-    except BaseException:
-        if request.transport:
-            request.transport.abort()
-        raise
-
-
-async def send(answer: web.StreamResponse, block: bytes) -> None:
-    """Write a part of a download.
-
-    :raises ConnectionResetError: nobody has read for WRITE_SECONDS.
-    """
-    try:
-        async with asyncio.timeout(WRITE_SECONDS):
-            await answer.write(block)
-    except TimeoutError:
-        raise ConnectionResetError("a download was not read") from None
 
 
 def csv_line(cells: list[str]) -> bytes:

@@ -14,6 +14,7 @@ from pydantic import Field
 from web import audit
 from web.calls import Moment
 from web.database import connected
+from web.downloads import download, send, sending
 from web.endpoint import Asked, Endpoint, Input, Output, endpoint
 from web.people import Id, Text
 
@@ -100,20 +101,14 @@ async def export_entries(asked: Asked[TrailFilter]) -> web.StreamResponse:
     async with connected(asked.services.pool) as connection:
         wanted = asked.input.model_dump(exclude_none=True)
         await audit.record(connection, asked, "audit_exported", facts=wanted)
-    answer = web.StreamResponse(
-        headers={
-            "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": 'attachment; filename="audit.csv"',
-        }
-    )
-    await answer.prepare(asked.request)
-    await answer.write(b"\xef\xbb\xbf" + _csv([_COLUMNS]))
-    sent = 0
-    while rows and sent < FILE_LIMIT:
-        await answer.write(_csv([_cells(row) for row in rows]))
-        sent += len(rows)
-        rows = await _page(asked, asked.input, rows[-1]["entry_id"], FILE_PAGE)
-    await answer.write_eof()
+    answer = download("audit.csv", "text/csv; charset=utf-8")
+    async with sending(asked.request, answer):
+        await send(answer, b"\xef\xbb\xbf" + _csv([_COLUMNS]))
+        sent = 0
+        while rows and sent < FILE_LIMIT:
+            await send(answer, _csv([_cells(row) for row in rows]))
+            sent += len(rows)
+            rows = await _page(asked, asked.input, rows[-1]["entry_id"], FILE_PAGE)
     return answer
 
 

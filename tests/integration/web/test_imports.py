@@ -548,7 +548,7 @@ async def test_a_download_that_is_not_read_is_cut(
     """)
     noise = random.Random(7)
     monkeypatch.setattr("web.customer_export._line", lambda *_: [noise.randbytes(16_000).hex()])
-    monkeypatch.setattr("web.imports.WRITE_SECONDS", 0.2)
+    monkeypatch.setattr("web.downloads.WRITE_SECONDS", 0.2)
     before = manager.site.connections
     other = await manager.site.browser("lea")
     url = f"{manager.site.url}/api/v1/customers/export?format={form}"

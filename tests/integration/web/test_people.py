@@ -1,15 +1,20 @@
 """People as administrators see them: users, teams, sessions, the trail; and one's own account."""
 
+import asyncio
 import contextlib
 import csv
 import io
 import json
 import time
+from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 import structlog
 
 from cti import domain, inputs
+from tests.support.until import until
+from web import trail as trail_of_deeds
 from web import users
 from web.database import connected
 
@@ -357,6 +362,47 @@ async def test_the_trail_as_a_file_runs_no_formula(site, ada, monkeypatch):
     assert rows[0]["object_name"] == "'@SUM(A1)"
     assert rows[1]["user_name"] == "'=1…"
     assert (await trail(ada))[0]["what"] == "audit_exported"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_file_of_the_trail_that_breaks_off_does_not_pass_for_whole(
+    site, ada, monkeypatch, version
+):
+    """HTTP/1.0 knows no end of an answer but that of the connection."""
+    monkeypatch.setattr("web.trail.FILE_PAGE", 1)
+    page = trail_of_deeds._page
+
+    async def breaks_off(asked, wanted, before, limit):
+        site.pool.away = before is not None
+        return await page(asked, wanted, before, limit)
+
+    monkeypatch.setattr("web.trail._page", breaks_off)
+    await site.browser("amy")
+    address = urlsplit(site.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = f"GET /api/v1/audit.csv HTTP/{version}\r\nHost: x\r\nConnection: close\r\n"
+    writer.write(f"{head}Cookie: zuoxi_session={ada.cookie}\r\n\r\n".encode())
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    assert site.pool.away, "else it did not break off"
+
+
+async def test_a_file_of_the_trail_that_is_not_read_is_cut(site, pool, ada, monkeypatch):
+    """There is more of it than the connection's buffers hold."""
+    monkeypatch.setattr("web.downloads.WRITE_SECONDS", 0.2)
+    await pool.execute("""
+        INSERT INTO audit_trail (user_name, address, what, object_kind, object_id, object_name)
+        SELECT 'amy', '', 'signed_in', '', '', repeat('x', 40000) FROM generate_series(1, 800)
+    """)
+    async with site.anonymous(cookies={"zuoxi_session": ada.cookie}).client.get(
+        f"{site.url}/api/v1/audit.csv"
+    ) as answer:
+        assert answer.status == 200
+        open_ones = site.connections
+        await until(lambda: site.connections < open_ones)
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
 
 
 async def test_forced_states_and_alarms_are_written_also_after_the_database_was_away(site, ada):

@@ -1,6 +1,7 @@
 """What is kept of sessions in memory."""
 
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 
@@ -31,7 +32,7 @@ def sessions():
 
 
 def session(key=b"key"):
-    user = User(1, "amy", "Amy", ("agent",), "1001", "en")
+    user = User(1, "amy", "Amy", ("agent",), "1001", "en", datetime.fromtimestamp(0, UTC))
     return Session(key, user, 900.0, 1600.0, 900.0)
 
 

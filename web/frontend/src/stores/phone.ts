@@ -23,6 +23,10 @@ function remoteAudio(): HTMLAudioElement {
   return audio;
 }
 
+function isSame(one: SipAccount, other: SipAccount): boolean {
+  return (["uri", "ws_url", "user", "password"] as const).every((part) => one[part] === other[part]);
+}
+
 function warnOnLeave(event: BeforeUnloadEvent): void {
   event.preventDefault();
 }
@@ -36,6 +40,9 @@ export const usePhone = defineStore("phone", () => {
   const devices = useDevices();
   const ring = new RingTone();
   let phone: Phone | null = null;
+  let running: SipAccount | null = null;
+  /** Another account, which takes over when the call in hand has ended. */
+  let awaited: SipAccount | null = null;
   let stopWaking = (): void => undefined;
   const prove = (): void => phone?.prove();
 
@@ -50,6 +57,7 @@ export const usePhone = defineStore("phone", () => {
     if (next?.state !== "ringing") stopRinging();
     if (next) window.addEventListener("beforeunload", warnOnLeave);
     else window.removeEventListener("beforeunload", warnOnLeave);
+    if (!next && awaited) void start(awaited);
   }
 
   function onTrouble(next: PhoneTrouble): void {
@@ -57,10 +65,18 @@ export const usePhone = defineStore("phone", () => {
     if (next.kind === "microphone") microphone.value = next.cause;
   }
 
-  /** Register; JsSIP is loaded only now, by those who take calls in the browser. */
+  /**
+   * Register; JsSIP is loaded only now, by those who take calls in the browser. To start anew would cut
+   * off a call in hand: its phone stays, and another account waits for its end.
+   */
   async function start(account: SipAccount): Promise<void> {
+    if (call.value !== null) {
+      awaited = running && isSame(account, running) ? null : account;
+      return;
+    }
     const { JsSipPhone } = await import("@/phone/jssip");
     stop();
+    running = account;
     phone = new JsSipPhone(
       { line: (state) => (line.value = state), call: onCall, trouble: onTrouble },
       remoteAudio(),
@@ -77,6 +93,8 @@ export const usePhone = defineStore("phone", () => {
     window.removeEventListener("online", prove);
     phone?.stop();
     phone = null;
+    running = null;
+    awaited = null;
     line.value = "off";
   }
 

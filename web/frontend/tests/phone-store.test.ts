@@ -1,0 +1,79 @@
+/** The phone's life in the desk's state: when it starts, and what it is not started over. */
+import { createPinia, disposePinia, setActivePinia, type Pinia } from "pinia";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { PhoneCall, PhoneListener } from "@/phone/phone";
+
+const made = vi.hoisted(() => ({ phones: [] as FakePhone[] }));
+
+interface FakePhone {
+  listener: PhoneListener;
+  start: ReturnType<typeof vi.fn>;
+  stop: ReturnType<typeof vi.fn>;
+  useMicrophone: ReturnType<typeof vi.fn>;
+}
+
+vi.mock("@/lib/beat", () => ({ onWake: () => () => undefined }));
+vi.mock("@/phone/jssip", () => ({
+  JsSipPhone: class {
+    start = vi.fn();
+    stop = vi.fn();
+    useMicrophone = vi.fn(() => Promise.resolve());
+    constructor(readonly listener: PhoneListener) {
+      made.phones.push(this as never);
+    }
+  },
+}));
+
+const { usePhone } = await import("@/stores/phone");
+
+const ACCOUNT = { uri: "sip:8001@pbx", ws_url: "ws://pbx/ws", user: "8001", password: "x" };
+const CALL: PhoneCall = { id: "s", number: "1", name: "", state: "talking", muted: false, held: false, holding: false, holdWished: false };
+let pinia: Pinia;
+
+beforeEach(() => {
+  made.phones.length = 0;
+  vi.stubGlobal("window", new EventTarget());
+  vi.stubGlobal("localStorage", { getItem: () => null, setItem: vi.fn(), removeItem: vi.fn() });
+  vi.stubGlobal("navigator", {});
+  vi.stubGlobal("HTMLAudioElement", class {});
+  vi.stubGlobal("document", {
+    getElementById: () => null,
+    createElement: () => ({}),
+    body: { append: () => undefined },
+  });
+  pinia = createPinia();
+  setActivePinia(pinia);
+});
+
+afterEach(() => disposePinia(pinia));
+
+async function inCall() {
+  const phone = usePhone();
+  await phone.start(ACCOUNT);
+  const [first] = made.phones as [FakePhone];
+  first.listener.call(CALL);
+  return { phone, first };
+}
+
+describe("a seat that is taken during a call", () => {
+  it("goes on with the phone that is there, where the account is the same", async () => {
+    const { phone, first } = await inCall();
+    await phone.start({ ...ACCOUNT });
+    first.listener.call(null);
+    await vi.dynamicImportSettled();
+    expect(first.stop).not.toHaveBeenCalled();
+    expect(made.phones).toHaveLength(1);
+  });
+
+  it("starts the phone of another account when the call has ended", async () => {
+    const { phone, first } = await inCall();
+    const other = { ...ACCOUNT, uri: "sip:8002@pbx" };
+    await phone.start(other);
+    expect(first.stop).not.toHaveBeenCalled();
+    first.listener.call(null);
+    await vi.waitFor(() => expect(made.phones).toHaveLength(2));
+    expect(first.stop).toHaveBeenCalledTimes(1);
+    expect(made.phones[1]?.start).toHaveBeenCalledWith(other);
+  });
+});

@@ -301,6 +301,77 @@ describe("answering and refusing", () => {
   });
 });
 
+describe("a server that goes in the middle of a call", () => {
+  const ROW = { call_id: "a", state: "talking", started_at: 1, queue: "support", name: "Ouyang", number: null };
+  const NOW = Date.now() / 1000;
+  const LASTING = { ...OFFER, until: NOW + 3600 };
+
+  async function lost() {
+    state.value = "waiting";
+    await nextTick();
+  }
+
+  it("leaves the caller's card to an answered call, and the buttons of a talk", async () => {
+    const { desk, phone, reject } = await seatedDesk();
+    const hangUp = vi.spyOn(phone, "hangUp").mockReturnValue(undefined);
+    show("offers", "o1", LASTING);
+    rings(desk, true);
+    phone.call = { ...TALKING };
+    await lost();
+    expect([desk.stage, desk.caller?.name]).toEqual(["talking", "Ouyang"]);
+    await desk.endOrReject();
+    expect(hangUp).toHaveBeenCalledTimes(1);
+    expect(reject).not.toHaveBeenCalled();
+  });
+
+  it("forgets the offer with its call, or when nobody came for it", async () => {
+    const { desk, phone } = await seatedDesk();
+    show("offers", "o1", LASTING);
+    rings(desk, true);
+    phone.call = { ...TALKING };
+    await lost();
+    phone.call = null;
+    expect([desk.stage, desk.offer]).toEqual(["idle", null]);
+    rings(desk, true); // Asterisk's own queue
+    expect([desk.offer, desk.caller?.name]).toEqual([null, ""]);
+    state.value = "live"; // The snapshot says what is true.
+    show("offers", "o2", { ...OFFER, offer_id: "o2", until: NOW - 1 });
+    show("offers", "o1", null);
+    expect(desk.offer?.offer_id).toBe("o2");
+    rings(desk, false);
+    state.value = "waiting";
+    expect(desk.offer).toBeNull();
+  });
+
+  it("does not answer the next call for a press on the offer of this one", async () => {
+    const { desk, phone, answer } = await seatedDesk();
+    show("offers", "o1", LASTING);
+    phone.call = { ...TALKING };
+    await desk.answer();
+    phone.call = null;
+    rings(desk, true);
+    await nextTick();
+    expect([desk.answerWhenRinging, answer.mock.calls]).toEqual([null, []]);
+  });
+
+  it("shows the next caller as the phone has it, and keeps the last one's outcome for after", async () => {
+    const { desk, phone } = await seatedDesk();
+    phone.call = { ...TALKING };
+    show("calls", "a", ROW);
+    await lost();
+    expect(desk.talk?.call_id).toBe("a");
+    phone.call = null;
+    await nextTick();
+    expect([desk.stage, desk.talk, desk.draft?.callId]).toEqual(["wrap_up", null, "a"]);
+    phone.call = { ...TALKING, number: "13900139000", name: "Next" };
+    await nextTick();
+    expect([desk.stage, desk.current, desk.draft]).toEqual(["talking", null, null]);
+    expect(desk.caller?.name).toBe("Next");
+    state.value = "live";
+    expect(desk.talk?.call_id).toBe("a");
+  });
+});
+
 describe("the outcome", () => {
   const CALL = { call_id: "c1", state: "wrap_up", started_at: 1, queue: "support", name: "Ouyang", number: null };
 

@@ -7,7 +7,7 @@ import type { LiveEnd } from "@/api/live";
 import type { DeskCallRow, DeskTables, OfferRow, Problem, Seat } from "@/api/types";
 import { eyeOfAgent, eyeOfCall, type EyeState } from "@/eye/states";
 import { word } from "@/i18n";
-import { serverNow } from "@/lib/clock";
+import { now, serverNow } from "@/lib/clock";
 import { masked, maskedName, phoneNumber } from "@/lib/format";
 import { readText, writeText } from "@/lib/storage";
 import type { PhoneCall } from "@/phone/phone";
@@ -37,6 +37,8 @@ const REGISTER_EVERY_MS = 10_000;
 const SEAT_KEY = "extension";
 
 type Caller = Pick<OfferRow, "number" | "name">;
+/** What there is to do with a call. */
+export type CallStage = "idle" | "offered" | "talking" | "wrap_up";
 
 export const useDesk = defineStore("desk", () => {
   const session = useSession();
@@ -56,6 +58,10 @@ export const useDesk = defineStore("desk", () => {
   /** The call that this browser was in when its page was reloaded or its tab closed. */
   const torn = ref(readText(TALKING_KEY));
   const retaking = ref(false);
+  /** The offer that the call on the phone came with, the one that came with the last, and the last call. */
+  const rangFor = ref<string | null>(null);
+  const rungOut = ref<string | null>(null);
+  const leftCall = ref<string | null>(null);
   /** The desk is in another browser, in a call there or not. */
   const elsewhere = ref<Exclude<LiveEnd, "session"> | null>(null);
   /** It was asked for here: a call whose browser is gone comes along. */
@@ -64,15 +70,35 @@ export const useDesk = defineStore("desk", () => {
   let seating = false;
 
   const me = computed(() => [...link.tables.me.values()][0] ?? null);
-  const offer = computed<OfferRow | null>(() => [...link.tables.offers.values()][0] ?? null);
+  const offered = computed<OfferRow | null>(() => [...link.tables.offers.values()][0] ?? null);
   const calls = computed(() => [...link.tables.calls.values()]);
   const pulse = computed(() => [...link.tables.queues.values()]);
   const seated = computed(() => me.value !== null && me.value.state !== "signed_out");
-  const talk = computed<DeskCallRow | null>(
+  const talked = computed<DeskCallRow | null>(
     () => calls.value.find((each) => each.state === "talking" || each.state === "held") ?? null,
   );
-  const wrapUp = computed(() => calls.value.find((each) => each.state === "wrap_up") ?? null);
+  const live = computed(() => link.state.value === "live");
+  /** Without the link the rows stay as they were. The phone knows more: what it ended is over. */
+  const offer = computed<OfferRow | null>(() => {
+    const row = offered.value;
+    if (live.value || !row || row.offer_id === rangFor.value) return row;
+    return row.offer_id === rungOut.value || now.value > row.until ? null : row;
+  });
+  const hungUp = computed(() => !live.value && talked.value?.call_id === leftCall.value);
+  const talk = computed(() => (hungUp.value ? null : talked.value));
+  /** Without the link another call on the phone goes before what is left of the last. */
+  const wrapUp = computed<DeskCallRow | null>(() => {
+    if (!live.value && phone.call !== null) return null;
+    return calls.value.find((each) => each.state === "wrap_up") ?? (hungUp.value ? talked.value : null);
+  });
   const current = computed(() => talk.value ?? wrapUp.value);
+  /** What the phone is in comes first: it knows before the server. */
+  const stage = computed<CallStage>(() => {
+    if (phone.call?.state === "talking") return "talking";
+    if (offer.value || phone.ringing) return talk.value && phone.inCall ? "talking" : "offered";
+    if (talk.value || phone.inCall) return "talking";
+    return wrapUp.value ? "wrap_up" : "idle";
+  });
   /** Who is on the card. What SIP says counts only where the server says nothing, and masked. */
   const caller = computed<Caller | null>(() => offer.value ?? current.value ?? bySip(phone.call));
   /** Who is offered, for the title; SIP is not asked, it comes before the card. */
@@ -185,22 +211,22 @@ export const useDesk = defineStore("desk", () => {
   /** Answer now, or as soon as the phone rings when only the card is there yet. */
   async function answer(): Promise<void> {
     if (phone.ringing) await phone.answer();
-    else if (offer.value && seat.value?.kind === "browser") {
+    else if (offer.value && phone.call === null && seat.value?.kind === "browser") {
       answerWhenRinging.value = offer.value.offer_id;
     }
   }
 
   async function reject(): Promise<void> {
-    const offered = offer.value;
+    const refused = offer.value;
     answerWhenRinging.value = null;
     phone.stopRinging();
-    if (!offered || link.state.value !== "live") {
+    if (!refused || !live.value) {
       phone.reject();
       return;
     }
-    rejecting.value = offered.offer_id;
+    rejecting.value = refused.offer_id;
     try {
-      await call("POST", `/agent/offers/${encodeURIComponent(offered.offer_id)}/reject`);
+      await call("POST", `/agent/offers/${encodeURIComponent(refused.offer_id)}/reject`);
     } catch (error) {
       phone.reject();
       throw error;
@@ -216,7 +242,7 @@ export const useDesk = defineStore("desk", () => {
   }
 
   async function endOrReject(): Promise<void> {
-    if (offer.value || phone.ringing) await reject();
+    if (stage.value === "offered") await reject();
     else await hangUp();
   }
 
@@ -258,6 +284,31 @@ export const useDesk = defineStore("desk", () => {
   }
 
   // --- what follows from what happens
+
+  watch(
+    () => phone.ringing && offer.value?.offer_id,
+    (offerId) => {
+      if (offerId) rangFor.value = offerId;
+    },
+    { flush: "sync" },
+  );
+  watch(
+    () => phone.call === null,
+    (over) => {
+      if (over) rungOut.value = offered.value?.offer_id ?? null;
+      else if (live.value) rungOut.value = null;
+      if (over) rangFor.value = null;
+    },
+    { flush: "sync" },
+  );
+  watch(
+    () => phone.inCall,
+    (inCall) => {
+      if (!inCall) leftCall.value = talked.value?.call_id ?? null;
+      else if (live.value) leftCall.value = null;
+    },
+    { flush: "sync" },
+  );
 
   /** What cut us off from the server may have cut the phone off from the PBX without telling. */
   watch(link.state, (next, before) => {
@@ -411,6 +462,7 @@ export const useDesk = defineStore("desk", () => {
     talk,
     wrapUp,
     current,
+    stage,
     caller,
     offeredName,
     eye,

@@ -271,6 +271,20 @@ describe("answering and refusing", () => {
     expect(answer).not.toHaveBeenCalled();
   });
 
+  it("lets the next offer be answered that takes the last one's place in one message", async () => {
+    const { desk, answer } = await seatedDesk();
+    show("offers", "o1", OFFER);
+    await nextTick();
+    await desk.answer();
+    applyChanges(tables, { offers: { o2: { ...OFFER, offer_id: "o2" } } }, { offers: ["o1"] });
+    await nextTick();
+    expect([desk.offer?.offer_id, desk.answerWhenRinging]).toEqual(["o2", null]);
+    await desk.answer();
+    rings(desk, true);
+    await nextTick();
+    expect(answer).toHaveBeenCalledTimes(1);
+  });
+
   it("refuses over the server, so that the caller keeps the place", async () => {
     const { desk, reject } = await seatedDesk();
     server.call.mockResolvedValue(undefined);

@@ -345,9 +345,9 @@ export const useDesk = defineStore("desk", () => {
     [() => phone.ringing, () => offer.value?.offer_id ?? null, customerComes] as const,
     ([ringing, offerId, comes], _before, onCleanup) => {
       cardLate.value = false;
+      if (answerWhenRinging.value !== offerId) answerWhenRinging.value = null;
       if (!ringing) {
         phone.stopRinging();
-        if (offerId === null) answerWhenRinging.value = null;
         return;
       }
       if (offerId !== null && answerWhenRinging.value === offerId) {

@@ -24,6 +24,7 @@ vi.mock("@/stores/link", () => ({
 }));
 
 const { useDesk } = await import("@/stores/desk");
+const { useCallActs } = await import("@/parts/callActs");
 const { usePhone } = await import("@/stores/phone");
 const { useSession } = await import("@/stores/session");
 
@@ -286,12 +287,43 @@ describe("answering and refusing", () => {
   });
 
   it("refuses over the server, so that the caller keeps the place", async () => {
-    const { desk, reject } = await seatedDesk();
+    const { reject } = await seatedDesk();
     server.call.mockResolvedValue(undefined);
     show("offers", "o1", OFFER);
-    await desk.endOrReject();
+    await useCallActs().end();
     expect(server.call).toHaveBeenCalledWith("POST", "/agent/offers/o1/reject");
     expect(reject).not.toHaveBeenCalled();
+  });
+
+  it("hangs up while a slow server thinks about the recording, and refuses while the microphone opens", async () => {
+    const { phone, answer, reject } = await seatedDesk();
+    const hangUp = vi.spyOn(phone, "hangUp").mockReturnValue(undefined);
+    const acts = useCallActs();
+    const forever = new Promise<never>(() => undefined);
+    server.call.mockReturnValue(forever);
+    answer.mockReturnValue(forever);
+    state.value = "waiting";
+    show("calls", "c1", { call_id: "c1", state: "talking", started_at: 1, queue: "support", recording: "on" });
+    phone.call = { ...TALKING };
+    void acts.toggleRecording();
+    await acts.end();
+    expect(hangUp).toHaveBeenCalledTimes(1);
+    show("calls", "c1", null);
+    rings(useDesk(), true);
+    void acts.answer();
+    await acts.end();
+    expect(reject).toHaveBeenCalledTimes(1);
+  });
+
+  it("says what was refused until the next try", async () => {
+    await seatedDesk();
+    const acts = useCallActs();
+    show("calls", "c1", { call_id: "c1", state: "talking", started_at: 1, queue: "support", recording: "on" });
+    server.call.mockRejectedValue(new ApiError({ title: "away", status: 503, code: "pbx_down" }));
+    await acts.toggleRecording();
+    expect(acts.problem.value?.code).toBe("pbx_down");
+    acts.clear();
+    expect(acts.problem.value).toBeNull();
   });
 
   it("refuses over SIP when the server is away or says no", async () => {
@@ -333,7 +365,7 @@ describe("a server that goes in the middle of a call", () => {
     phone.call = { ...TALKING };
     await lost();
     expect([desk.stage, desk.caller?.name]).toEqual(["talking", "Ouyang"]);
-    await desk.endOrReject();
+    await useCallActs().end();
     expect(hangUp).toHaveBeenCalledTimes(1);
     expect(reject).not.toHaveBeenCalled();
   });

@@ -241,11 +241,6 @@ export const useDesk = defineStore("desk", () => {
     else if (talk.value) await call("POST", callPath(talk.value, "hang-up"));
   }
 
-  async function endOrReject(): Promise<void> {
-    if (stage.value === "offered") await reject();
-    else await hangUp();
-  }
-
   async function switchRecording(): Promise<void> {
     const row = talk.value;
     if (!row || row.recording === "none") return;
@@ -486,7 +481,6 @@ export const useDesk = defineStore("desk", () => {
     answer,
     reject,
     hangUp,
-    endOrReject,
     switchRecording,
     saveOutcome,
     pickDraft,

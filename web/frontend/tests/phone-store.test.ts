@@ -2,6 +2,7 @@
 import { createPinia, disposePinia, setActivePinia, type Pinia } from "pinia";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { untilTouched } from "@/lib/touch";
 import type { PhoneCall, PhoneListener } from "@/phone/phone";
 
 const made = vi.hoisted(() => ({ phones: [] as FakePhone[] }));
@@ -75,5 +76,33 @@ describe("a seat that is taken during a call", () => {
     await vi.waitFor(() => expect(made.phones).toHaveLength(2));
     expect(first.stop).toHaveBeenCalledTimes(1);
     expect(made.phones[1]?.start).toHaveBeenCalledWith(other);
+  });
+});
+
+describe("the sound of the ring", () => {
+  it("is asked for until a touch counts", async () => {
+    let counts = false;
+    const resumed: (() => void)[] = [];
+    vi.stubGlobal("AudioContext", class {
+      state = "suspended";
+      async resume(): Promise<void> {
+        if (!counts) return new Promise((go) => resumed.push(go));
+        this.state = "running";
+        resumed.forEach((go) => go());
+      }
+    });
+    const phone = usePhone();
+    phone.soundBlocked = true;
+    const unlock = vi.fn(() => phone.unlockSound());
+    untilTouched(unlock);
+    for (const touch of ["keydown", "pointerdown"]) window.dispatchEvent(new Event(touch));
+    await vi.dynamicImportSettled();
+    expect(phone.soundBlocked).toBe(true);
+    counts = true;
+    window.dispatchEvent(new Event("pointerup"));
+    await vi.waitFor(() => expect(phone.soundBlocked).toBe(false));
+    await vi.dynamicImportSettled();
+    window.dispatchEvent(new Event("click"));
+    expect(unlock).toHaveBeenCalledTimes(3);
   });
 });

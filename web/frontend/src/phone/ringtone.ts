@@ -20,10 +20,16 @@ export class RingTone {
     return this.context?.state === "suspended";
   }
 
-  /** To be called from a click or key: from then on the browser lets sounds through. */
-  unlock(): void {
+  /**
+   * To be called from a click or key: from then on the browser lets sounds through. Where it does not
+   * count as one, this waits for one that does.
+   *
+   * @returns whether they come through.
+   */
+  async unlock(): Promise<boolean> {
     this.context ??= new AudioContext();
-    void this.context.resume();
+    await this.context.resume();
+    return this.context.state === "running";
   }
 
   start(): void {

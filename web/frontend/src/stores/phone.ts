@@ -140,10 +140,11 @@ export const usePhone = defineStore("phone", () => {
     ring.stop();
   }
 
-  /** From the first click or key on the page: lets the browser play the ring. */
-  function unlockSound(): void {
-    ring.unlock();
+  /** From a click or key on the page: lets the browser play the ring. @returns whether it does. */
+  async function unlockSound(): Promise<boolean> {
+    if (!(await ring.unlock())) return false;
     soundBlocked.value = false;
+    return true;
   }
 
   async function answer(): Promise<void> {

@@ -112,6 +112,29 @@ async def test_a_call_over_a_network_that_goes_and_comes(
     assert [event["reason"] for event in left] == ["answered"]
 
 
+async def test_a_hold_while_the_network_is_away_ends_no_call(
+    centre: Whole, open_page: OpenPage
+) -> None:
+    agent = await open_page()
+    network = await Network(agent).lay()
+    await ready_agent(agent)
+    caller = await talk(centre, agent)
+    await network.cut()
+    await agent.keyboard.press("Alt+h")
+    await expect(agent.locator("[data-test=reconnecting]")).to_be_visible(timeout=FOUND_MS)
+    await network.mend()
+    await expect(agent.locator("[data-test=reconnecting]")).to_be_hidden()
+    await phone_works(agent)
+    mute = agent.locator("[data-test=mute]")
+    await expect(mute).to_have_attribute("aria-pressed", "true")
+    await agent_hears(agent)
+    await mute.click()
+    await caller.hears()
+    assert not caller.ended.is_set()
+    await agent.keyboard.press("Alt+h")
+    await centre.journalled("LegHeld")
+
+
 async def test_a_reload_in_a_call_brings_the_caller_back(
     centre: Whole, open_page: OpenPage
 ) -> None:

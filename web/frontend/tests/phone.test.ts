@@ -94,6 +94,12 @@ class FakeSession extends Emitter {
     this.terminate({ reason_phrase: wanted ? "Hold Failed" : "Unhold Failed" });
   }
 
+  /** The line was lost with the request, or nobody answered it. */
+  isUnheard(cause: string): void {
+    this.holds.pop();
+    this.terminate({ status_code: 500, reason_phrase: cause });
+  }
+
   peerEndsItsHold(): void {
     track.enabled = true;
     this.emit("unhold", { originator: "remote" });
@@ -416,6 +422,54 @@ describe("the phone", () => {
     made.hold(true);
     expect(troubles).toEqual([{ kind: "hold_failed" }]);
     expect(now()?.holding).toBe(false);
+  });
+
+  it("asks for no hold over a lost line: the call would end with the request", async () => {
+    const { made, ua, session, troubles, now } = await talking();
+    ua.connected = false;
+    made.hold(true);
+    expect(session.holds).toEqual([]);
+    expect(troubles).toEqual([{ kind: "hold_failed" }]);
+    expect(now()).toMatchObject({ held: false, muted: true, holding: false, holdWished: false });
+    expect(track.enabled).toBe(false);
+    ua.connected = true;
+    ua.emit("registered");
+    expect(session.holds).toEqual([]);
+  });
+
+  it.each(["Connection Error", "Request Timeout"])(
+    "keeps the call over a hold that did not get through (%s), and undoes it when the line is back",
+    async (cause) => {
+      const { made, ua, session, troubles, now } = await talking();
+      made.hold(true);
+      ua.connected = false;
+      session.isUnheard(cause);
+      expect(session.ended).toBe(false);
+      expect(troubles).toEqual([{ kind: "hold_failed" }]);
+      expect(now()).toMatchObject({ held: false, muted: true, holding: false });
+      ua.connected = true;
+      ua.emit("registered");
+      expect(session.holds).toMatchObject([{ wanted: false }]);
+      expect(track.enabled).toBe(false);
+      session.isUnheard(cause); // not even that
+      expect(session.ended).toBe(false);
+      made.hangUp();
+      expect(session.ended).toBe(true);
+    },
+  );
+
+  it("keeps a call held whose resume did not get through, and asks whether the line is there", async () => {
+    const { made, ua, session, troubles, now } = await talking();
+    made.hold(true);
+    session.agrees();
+    made.hold(false);
+    session.isUnheard("Request Timeout");
+    expect(troubles).toEqual([{ kind: "resume_failed" }]);
+    expect(now()).toMatchObject({ held: true, holding: false });
+    const [, , { eventHandlers }] = ua.sendOptions.mock.lastCall as [string, string, { eventHandlers: { succeeded(): void } }];
+    eventHandlers.succeeded();
+    expect(session.holds).toMatchObject([{ wanted: true }]);
+    expect(track.enabled).toBe(false);
   });
 
   it("hangs up, and stops the microphone when the call is over", async () => {

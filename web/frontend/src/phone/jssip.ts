@@ -112,6 +112,7 @@ export class JsSipPhone implements Phone {
       line("registered");
       if (this.ua !== ua) return;
       this.proveCall();
+      this.bringHoldInStep();
       setTimeout(() => this.ua === ua && this.proveCall(), GOODBYE_LOST_MS);
     });
     ua.on("unregistered", () => line("lost"));
@@ -165,10 +166,14 @@ export class JsSipPhone implements Phone {
       socket.ondisconnect(true);
     };
     const timer = setTimeout(drop, PROOF_MS);
+    const proven = (): void => {
+      clearTimeout(timer);
+      if (this.ua === ua) this.bringHoldInStep();
+    };
     (ua as UA & Asking).sendOptions(account.uri, "", {
       eventHandlers: {
-        succeeded: () => clearTimeout(timer),
-        failed: ({ cause }: { cause: string }) => (UNANSWERED.has(cause) ? drop() : clearTimeout(timer)),
+        succeeded: proven,
+        failed: ({ cause }: { cause: string }) => (UNANSWERED.has(cause) ? drop() : proven()),
       },
     });
   }
@@ -274,7 +279,10 @@ export class JsSipPhone implements Phone {
       this.followWish();
     };
     this.change({ holding: true });
-    const sent = held ? session.hold({}, agreed) : session.unhold({}, agreed);
+    // Over a lost line there is nobody to ask, and JsSIP ends a call over a request that it cannot send.
+    const sent =
+      this.ua?.isConnected() === true &&
+      (held ? session.hold({}, agreed) : session.unhold({}, agreed));
     this.gate.apply();
     if (!sent) this.refused(held);
   }
@@ -329,29 +337,52 @@ export class JsSipPhone implements Phone {
     session.on("sdp", again);
   }
 
-  /** JsSIP ends the call when a re-INVITE for hold is refused (a glare is enough). Ours goes on. */
+  /**
+   * JsSIP ends the call when a re-INVITE for hold is refused (a glare is enough), and when none gets
+   * through, as the line is lost. Ours goes on.
+   */
   private keepCallOverFailedHold(session: RTCSession): void {
     const terminate = session.terminate.bind(session);
     session.terminate = (options?: TerminateOptions) => {
-      if (options?.reason_phrase === HOLD_FAILED) this.refused(true);
-      else if (options?.reason_phrase === RESUME_FAILED) this.refused(false);
+      const reason = options?.reason_phrase;
+      if (reason === HOLD_FAILED) this.refused(true);
+      else if (reason === RESUME_FAILED) this.refused(false);
+      else if (this.current?.state === "talking" && UNANSWERED.has(reason ?? "")) this.unheard();
       else terminate(options);
     };
   }
 
+  /** Nobody knows whether the PBX holds: it is told again when the line is back. */
+  private unheard(): void {
+    if (this.current?.holding) this.giveUp(!this.current.held);
+    this.prove();
+  }
+
+  /** Where JsSIP counts a hold as done, or as ended, that is not: have it and the PBX undo that. */
+  private bringHoldInStep(): void {
+    const session = this.session;
+    if (!session || this.current?.state !== "talking" || this.current.holding) return;
+    if (!this.ua?.isConnected()) return;
+    const { held } = this.current;
+    if (session.isOnHold().local === held) return;
+    if (held) session.hold();
+    else session.unhold();
+    this.gate.apply();
+  }
+
   /**
    * The PBX did not agree. A hold that failed leaves the microphone muted, where the agent still
-   * means not to be heard; a resume that failed leaves the call held. JsSIP already counts the wish as
-   * done, so it is told the opposite, which also brings the PBX back in step.
+   * means not to be heard; a resume that failed leaves the call held.
    */
   private refused(wanted: boolean): void {
-    const session = this.session;
-    if (!session || !this.current?.holding) return;
+    if (!this.current?.holding) return;
+    this.giveUp(wanted);
+    this.bringHoldInStep();
+  }
+
+  private giveUp(wanted: boolean): void {
+    if (!this.current) return;
     const held = !wanted;
-    if (session.isOnHold().local === wanted) {
-      if (wanted) session.unhold();
-      else session.hold();
-    }
     const muted = this.current.muted || (wanted && this.current.holdWished);
     this.gate.set({ held, muted });
     this.change({ held, muted, holding: false, holdWished: held });

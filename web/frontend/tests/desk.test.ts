@@ -471,6 +471,31 @@ describe("the seat", () => {
     expect(server.call).toHaveBeenCalledTimes(2);
   });
 
+  it("is asked for again until it is here", async () => {
+    const desk = useDesk();
+    server.call.mockRejectedValue(new ApiError({ title: "away", status: 503, code: "database_away" }));
+    show("me", "1001", ME);
+    await vi.advanceTimersByTimeAsync(6500);
+    expect(server.call).toHaveBeenCalledTimes(3);
+    server.call.mockResolvedValue(SEAT);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(desk.seat).toEqual(SEAT);
+    expect(server.call).toHaveBeenCalledTimes(4);
+  });
+
+  it("has its phone started again until that is there", async () => {
+    const { phone } = await seatedDesk();
+    const start = vi.spyOn(phone, "start").mockResolvedValue();
+    server.call.mockResolvedValue({ ...SEAT, sip: { user: "8001" } });
+    await useDesk().takeSeat("8001");
+    start.mockClear();
+    await vi.advanceTimersByTimeAsync(6500);
+    expect(start).toHaveBeenCalledTimes(2);
+    phone.line = "connecting";
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(start).toHaveBeenCalledTimes(2);
+  });
+
   it("is not started a second time when the live row comes before the answer", async () => {
     const desk = useDesk();
     let answer: (value: unknown) => void = () => undefined;

@@ -79,6 +79,39 @@ describe("a seat that is taken during a call", () => {
   });
 });
 
+describe("starting", () => {
+  it("is given up when the seat was left meanwhile", async () => {
+    const phone = usePhone();
+    const starting = phone.start(ACCOUNT);
+    phone.stop();
+    await starting;
+    expect([made.phones, phone.line]).toEqual([[], "off"]);
+  });
+
+  it("touches no phone that was stopped while the microphones were listed", async () => {
+    const phone = usePhone();
+    let listed: (devices: []) => void = () => undefined;
+    const enumerateDevices = vi.fn(() => new Promise((resolve) => (listed = resolve)));
+    vi.stubGlobal("navigator", { mediaDevices: { enumerateDevices, addEventListener: vi.fn() } });
+    const starting = phone.start(ACCOUNT);
+    await vi.waitFor(() => expect(enumerateDevices).toHaveBeenCalled());
+    phone.stop();
+    listed([]);
+    await starting;
+    expect(made.phones[0]?.useMicrophone).not.toHaveBeenCalled();
+  });
+
+  it("fails quietly where JsSIP cannot be had: the desk tries again", async () => {
+    vi.resetModules();
+    vi.doMock("@/phone/jssip", () => {
+      throw new Error("Failed to fetch");
+    });
+    const fresh = (await import("@/stores/phone")).usePhone();
+    await fresh.start(ACCOUNT);
+    expect(fresh.line).toBe("off");
+  });
+});
+
 describe("the sound of the ring", () => {
   it("is asked for until a touch counts", async () => {
     let counts = false;

@@ -34,6 +34,8 @@ const TALKING_KEY = "talking";
 const UNREACHED_MS = 2000;
 const REGISTER_EVERY_MS = 10_000;
 
+/** The seat and its phone are tried for so often, until they are here. */
+const SEAT_AGAIN_MS = 3000;
 const SEAT_KEY = "extension";
 
 type Caller = Pick<OfferRow, "number" | "name">;
@@ -70,6 +72,12 @@ export const useDesk = defineStore("desk", () => {
   let seating = false;
 
   const me = computed(() => [...link.tables.me.values()][0] ?? null);
+  const live = computed(() => link.state.value === "live");
+  /** Seated, but the seat is not known here yet, or its phone could not be started. */
+  const lacking = computed(() => {
+    const phoneless = seat.value?.sip != null && phone.line === "off";
+    return me.value?.extension != null && (seat.value === null || phoneless);
+  });
   const offered = computed<OfferRow | null>(() => [...link.tables.offers.values()][0] ?? null);
   const calls = computed(() => [...link.tables.calls.values()]);
   const pulse = computed(() => [...link.tables.queues.values()]);
@@ -77,7 +85,6 @@ export const useDesk = defineStore("desk", () => {
   const talked = computed<DeskCallRow | null>(
     () => calls.value.find((each) => each.state === "talking" || each.state === "held") ?? null,
   );
-  const live = computed(() => link.state.value === "live");
   /** Without the link the rows stay as they were. The phone knows more: what it ended is over. */
   const offer = computed<OfferRow | null>(() => {
     const row = offered.value;
@@ -175,7 +182,7 @@ export const useDesk = defineStore("desk", () => {
 
   /** After a reload the seat is still ours; the phone has to be started again. */
   async function resumeSeat(): Promise<void> {
-    if (seating || seat.value !== null || me.value?.extension == null) return;
+    if (seating || !lacking.value) return;
     seating = true;
     try {
       const held = await call<Seat>("GET", "/agent/seat");
@@ -428,6 +435,15 @@ export const useDesk = defineStore("desk", () => {
     (extension) => {
       void resumeSeat();
       vacated.value = extension === null && seat.value !== null && link.loaded.value;
+    },
+  );
+
+  watch(
+    () => lacking.value && live.value,
+    (wanting, _before, onCleanup) => {
+      if (!wanting) return;
+      const timer = setInterval(() => void resumeSeat(), SEAT_AGAIN_MS);
+      onCleanup(() => clearInterval(timer));
     },
   );
 

@@ -43,6 +43,8 @@ export const usePhone = defineStore("phone", () => {
   let running: SipAccount | null = null;
   /** Another account, which takes over when the call in hand has ended. */
   let awaited: SipAccount | null = null;
+  /** Counts what was begun and stopped: who waited sees whether he was overtaken. */
+  let turn = 0;
   let stopWaking = (): void => undefined;
   const prove = (): void => phone?.prove();
 
@@ -70,25 +72,29 @@ export const usePhone = defineStore("phone", () => {
    * off a call in hand: its phone stays, and another account waits for its end.
    */
   async function start(account: SipAccount): Promise<void> {
+    const mine = ++turn;
+    const jssip = await import("@/phone/jssip").catch(() => null);
+    // It could not be had from the server; the desk tries again. Or something else was begun meanwhile.
+    if (!jssip || mine !== turn) return;
     if (call.value !== null) {
       awaited = running && isSame(account, running) ? null : account;
       return;
     }
-    const { JsSipPhone } = await import("@/phone/jssip");
     stop();
-    running = account;
-    phone = new JsSipPhone(
+    const made = new jssip.JsSipPhone(
       { line: (state) => (line.value = state), call: onCall, trouble: onTrouble },
       remoteAudio(),
     );
-    phone.start(account);
+    [phone, running] = [made, account];
+    made.start(account);
     stopWaking = onWake(prove);
     window.addEventListener("online", prove);
     await devices.look();
-    await phone.useMicrophone(devices.microphone?.id ?? null);
+    if (phone === made) await made.useMicrophone(devices.microphone?.id ?? null);
   }
 
   function stop(): void {
+    turn += 1;
     stopWaking();
     window.removeEventListener("online", prove);
     phone?.stop();

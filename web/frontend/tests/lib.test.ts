@@ -1,8 +1,8 @@
 /** Counting, formatting, tables and keys: the small pure parts. */
 import { describe, expect, it } from "vitest";
 
-import { OffsetEstimate } from "@/lib/clock";
-import { clockTime, dateTime, duration, languageName, masked, maskedName, percent, phoneNumber, soFar, urgency } from "@/lib/format";
+import { midnight, observeServerTime, OffsetEstimate, serverDate, steadyMs } from "@/lib/clock";
+import { clockTime, dateTime, dayTime, duration, languageName, masked, maskedName, percent, phoneNumber, soFar, urgency } from "@/lib/format";
 import { actionOf, CHORDS, chordLabel } from "@/lib/keys";
 import { applyChanges, applySnapshot, makeTables } from "@/lib/tables";
 
@@ -120,5 +120,17 @@ describe("keys", () => {
   it("gives every action a chord of its own", () => {
     const labels = (Object.keys(CHORDS) as (keyof typeof CHORDS)[]).map(chordLabel);
     expect(new Set(labels).size).toBe(labels.length);
+  });
+});
+
+describe("today", () => {
+  it("is the server's, whatever the browser's clock says", () => {
+    observeServerTime(steadyMs() / 1000 + 36 * 3600);
+    const at = serverDate().getTime() / 1000;
+    expect(dateTime(at, "en")).toBe(clockTime(at, "en", true));
+    expect(dayTime(at, "en")).toBe(clockTime(at, "en"));
+    expect(dayTime(Date.now() / 1000, "en")).not.toBe(clockTime(Date.now() / 1000, "en"));
+    expect(new Date(midnight()).toDateString()).toBe(serverDate().toDateString());
+    expect(new Date(midnight()).getHours()).toBe(0);
   });
 });

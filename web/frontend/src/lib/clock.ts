@@ -41,6 +41,16 @@ export function serverNow(): number {
 /** The server's time, reactive, stepping once a second. */
 export const now = readonly(tick);
 
+/** The server's time now, for what depends on the day; the zone is the browser's. */
+export function serverDate(): Date {
+  return new Date(serverNow() * 1000);
+}
+
+/** When the server's today began there; epoch milliseconds. */
+export function midnight(): number {
+  return serverDate().setHours(0, 0, 0, 0);
+}
+
 /** As `now`, stepping every ten seconds: for what nobody reads by the second. */
 export const nowInTens = computed(() => Math.floor(now.value / 10) * 10);
 

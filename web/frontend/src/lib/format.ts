@@ -1,4 +1,5 @@
 /** Times, shares and numbers as the screens show them. */
+import { serverDate } from "./clock";
 
 /** `m:ss`, from an hour on `h:mm:ss`. Negative spans read as 0:00. */
 export function duration(seconds: number): string {
@@ -45,7 +46,7 @@ export function clockTime(at: number, locale: string, withSeconds = false): stri
 }
 
 /** Date and clock time; today's date is left out. */
-export function dateTime(at: number, locale: string, today: Date = new Date()): string {
+export function dateTime(at: number, locale: string, today: Date = serverDate()): string {
   const moment = new Date(at * 1000);
   if (moment.toDateString() === today.toDateString()) return clockTime(at, locale, true);
   const thisYear = moment.getFullYear() === today.getFullYear();
@@ -53,7 +54,7 @@ export function dateTime(at: number, locale: string, today: Date = new Date()): 
 }
 
 /** When something is to happen: clock time today, with the date on other days; no seconds. */
-export function dayTime(at: number, locale: string, today: Date = new Date()): string {
+export function dayTime(at: number, locale: string, today: Date = serverDate()): string {
   const sameDay = new Date(at * 1000).toDateString() === today.toDateString();
   return sameDay ? clockTime(at, locale) : dateTime(at, locale, today);
 }

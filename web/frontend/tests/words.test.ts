@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 
 import { i18n } from "@/i18n";
 
-const KEYS = ["customers.rows", "customers.mapping_lead", "customers.import_start", "wall.more_alarms", "live.gap_bounded", "live.gap_ends"];
+const KEYS = ["customers.rows", "customers.mapping_lead", "customers.import_start", "wall.more_alarms", "live.gap_bounded", "live.gap_ends", "live.calls_today", "link.database_away"];
 
 it.each(KEYS)("counts in both languages (%s)", (key) => {
   const said = (language: "en" | "zh-CN", count: number): string => {

@@ -518,7 +518,7 @@ export default {
     no_queues: "No queues are set up yet. An administrator adds them in the settings.",
     no_agents: "No agents are set up yet. An administrator adds them in the settings.",
     no_agents_filter: "No agent is in this state.",
-    calls_today: "{calls} calls",
+    calls_today: "1 call | {count} calls",
     missed_today: "{missed} missed",
     panel_away: "Desk closed",
     more: "and {count} more",
@@ -606,7 +606,7 @@ export default {
     ready: "Asterisk connected",
     fenced: "Another server took over",
     lag: "{milliseconds} ms behind",
-    database_away: "Database away: {count} events kept on disk",
+    database_away: "Database away: 1 event kept on disk | Database away: {count} events kept on disk",
     database_up: "Database up",
   },
   alarm: {

@@ -519,7 +519,7 @@ const zhCN: typeof en = {
     no_queues: "尚未配置队列，请管理员在设置中添加。",
     no_agents: "尚未配置坐席，请管理员在设置中添加。",
     no_agents_filter: "没有坐席处于该状态。",
-    calls_today: "接听 {calls}",
+    calls_today: "接听 {count}",
     missed_today: "未接 {missed}",
     panel_away: "工作台已关闭",
     more: "另有 {count} 位",

@@ -273,6 +273,8 @@ async def test_a_customer_is_refused_let_in_deleted_and_restored(
     await page.goto(f"/customers/{customer['customer_id']}")
     await page.locator("[data-test=begin-block]").click()
     await page.locator("[data-test=block-reason]").fill("Threats")
+    await page.reload()
+    await expect(page.locator("[data-test=block-reason]")).to_have_value("Threats")
     await page.locator("[data-test=block]").click()
     await expect(page.locator("[data-test=blacklist]")).to_contain_text("Threats")
     await expect(page.locator("[data-test=blocked]")).to_be_visible()

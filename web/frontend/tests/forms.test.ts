@@ -2,6 +2,8 @@
 import { createPinia, setActivePinia } from "pinia";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
+import { serverNow } from "@/lib/clock";
+import { useKeptForm } from "@/parts/keptForm";
 import { useForms, type FormPlace } from "@/stores/forms";
 
 const kept = new Map<string, string>();
@@ -121,5 +123,34 @@ describe("forms", () => {
     full = false;
     forms.write(place("b"), { name: "Li" }, NOW);
     expect(reload().unsaved).toHaveLength(2);
+  });
+});
+
+describe("a small form", () => {
+  const about: FormPlace = { kind: "call_back", callId: null, customerId: "7", label: "Ouyang" };
+  const shown = () => {
+    const form = useKeptForm<{ due_at: number | null; text: string }>(() => about);
+    return { form, dueAt: form.field("due_at", null), text: form.field("text", "") };
+  };
+
+  it("is open as it was left when its page is back, and after a reload", () => {
+    reload("fang", serverNow());
+    const first = shown();
+    expect(first.form.open.value).toBe(false);
+    first.form.begin({ due_at: 5, text: "" });
+    first.text.value = "about the inv";
+    for (const again of [shown, () => (reload("fang", serverNow()), shown())]) {
+      const { form, dueAt, text } = again();
+      expect([form.open.value, dueAt.value, text.value]).toEqual([true, 5, "about the inv"]);
+    }
+  });
+
+  it("is forgotten when it was saved or given up; a late key opens none", () => {
+    reload("fang", serverNow());
+    const { form, text } = shown();
+    form.begin({ due_at: 5, text: "x" });
+    form.shut();
+    text.value = "late";
+    expect([form.open.value, text.value, useForms().unsaved]).toEqual([false, "", []]);
   });
 });

@@ -279,7 +279,7 @@ export default {
     of_earlier_call: "Left unfinished at {time}",
     number_comes: "The number of that call is added.",
     back_to_caller: "Back to the caller",
-    forms: { new: "New customer", details: "Changed details", note: "Note" },
+    forms: { new: "New customer", details: "Changed details", note: "Note", call_back: "Call-back", blacklist: "Blacklist" },
     call_back: "Call-back",
     call_backs: "Call-backs",
     call_backs_none: "No call-back is open.",

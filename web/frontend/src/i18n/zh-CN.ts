@@ -280,7 +280,7 @@ const zhCN: typeof en = {
     of_earlier_call: "{time} 未完成",
     number_comes: "该通话的号码会自动加入。",
     back_to_caller: "返回当前客户",
-    forms: { new: "新客户", details: "资料修改", note: "备注" },
+    forms: { new: "新客户", details: "资料修改", note: "备注", call_back: "预约回访", blacklist: "黑名单" },
     call_back: "预约回访",
     call_backs: "预约回访",
     call_backs_none: "没有待办的回访。",

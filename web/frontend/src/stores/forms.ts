@@ -1,6 +1,6 @@
 /**
  * What was typed into a customer's card, until the server has it: a new customer, changed details,
- * a note. Kept in this browser at every key as drafts.ts keeps outcomes, so neither the next pop
+ * a note, a call-back, a reason to refuse the caller. Kept in this browser at every key as drafts.ts keeps outcomes, so neither the next pop
  * nor a reload loses it.
  */
 import { defineStore } from "pinia";
@@ -9,7 +9,7 @@ import { computed, reactive, ref } from "vue";
 import type { Typed } from "@/lib/customers";
 import { onOtherTab, readJson, writeText } from "@/lib/storage";
 
-export type FormKind = "new" | "details" | "note";
+export type FormKind = "new" | "details" | "note" | "call_back" | "blacklist";
 
 /** Where a form belongs: to a call, to a customer, or to both. */
 export interface FormPlace {

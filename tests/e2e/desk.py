@@ -133,6 +133,7 @@ async def talk(
     await stage_is(page, "offered")
     await page.locator("[data-test=answer]").click()
     await stage_is(page, "talking")
+    await state_is(page, "talking")  # the server knows too: the phone is the first to
     return caller
 
 

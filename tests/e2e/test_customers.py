@@ -10,6 +10,7 @@ from playwright.async_api import FilePayload, Page, Route, WebSocketRoute, expec
 from tests.e2e.axe import LOOKS, Examiner
 from tests.e2e.conftest import OpenPage
 from tests.e2e.desk import finish, listed, ready_agent, sign_in, stage_is, state_is, talk
+from tests.support.until import until
 from tests.support.whole import Whole
 
 NUMBER = "+8613800138000"
@@ -97,6 +98,7 @@ async def test_a_known_customer_from_the_offer_to_the_call_back(
 
     await agent.locator("[data-test=answer]").click()
     await stage_is(agent, "talking")
+    await state_is(agent, "talking")
     await agent.locator("[data-test=customer-note]").fill("Asks for the refund of 68")
     await agent.locator("[data-test=save-note]").click()
     await expect(agent.locator("[data-kind=note]")).to_contain_text("refund of 68")
@@ -198,8 +200,10 @@ async def test_a_card_that_fails_holds_no_call_up(centre: Whole, open_page: Open
     agent = await open_page("en")
     await agent.route_web_socket("**/api/v1/live", without_cards)
     await ready_agent(agent)
+    asked: list[str] = []
 
     async def away(route: Route) -> None:
+        asked.append(route.request.url)
         await route.fulfill(
             status=503, json={"status": 503, "code": "database_away", "title": "No"}
         )
@@ -212,6 +216,9 @@ async def test_a_card_that_fails_holds_no_call_up(centre: Whole, open_page: Open
     await expect(agent.locator("[data-test=pinned]")).to_have_count(0)
     await agent.locator("[data-test=answer]").click()
     await stage_is(agent, "talking")
+    await state_is(agent, "talking")
+    await until(lambda: len(asked) >= 2)  # it is asked for once more when the talk begins
+    await expect(agent.locator("[data-test=pop-failed]")).to_be_visible()
     await agent.unroute("**/api/v1/agent/calls/*/customer")
     await agent.locator("[data-test=pop-retry]").click()
     await expect(agent.locator("[data-test=pinned]")).to_be_visible()
